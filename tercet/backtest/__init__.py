@@ -1,0 +1,1 @@
+"""Policies on markets: the hot loop, the runner, the comparison."""

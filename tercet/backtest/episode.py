@@ -1,0 +1,173 @@
+"""The hot loop: a market, the parent being worked in it, the policy that works it. Backtests and environments both drive it."""
+
+from functools import cache
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numba import types
+
+from tercet.book.records import SUBMIT
+from tercet.book.state import IOC, MARKET
+from tercet.compiled import compiled
+from tercet.execution.policy import DECIDE, PAD, cross
+from tercet.execution.view import PARENT, VIEW, begin, look
+from tercet.execution.working import DROPPED, behind_least, conform
+from tercet.market.events import EVENT
+from tercet.sim.episode import advance
+from tercet.sim.ours import complete
+from tercet.sim.wire import FEED_LATENCY, latency, send
+
+# What came of one parent, beside its reports.
+OUTCOME: Final = np.dtype(
+    [
+        ("arrival_mid2", np.int64),  # venue's bid + ask in ticks at the parent's birth
+        ("end_mid2", np.int64),  # and at its end, before completion
+        ("end_spread", np.int64),
+        ("left", np.int64),  # lots that even the completion could not fill
+        ("completed", np.int64),  # lots that the completion had to trade, `left` included
+        ("market_lots", np.int64),  # printed between others during the parent
+        ("market_notional", np.int64),
+        ("recorded_lots", np.int64),
+        ("altered_lots", np.int64),
+        ("phantom_lots", np.int64),
+        ("missing_lots", np.int64),
+        ("decisions", np.int64),
+        ("children", np.int64),
+        ("dropped", np.int64),  # children that the parent's terms or the wire refused
+        ("log_full", np.int64),
+        ("arrival_tick_volatility", np.float64),  # ticks per square root of a second, over the minutes before
+    ],
+    align=True,
+)
+
+
+@compiled
+def prepare(sim, parent):
+    """Set a simulation's counters to zero at a parent's birth; its market stays as it is."""
+    sim.filled = 0
+    sim.recorded_lots = 0
+    sim.altered_lots = 0
+    sim.phantom_lots = 0
+    sim.missing_lots = 0
+    sim.log_full = 0
+    sim.flow.lots = 0
+    sim.flow.notional = 0
+
+
+@compiled
+def look_time(sim, now):
+    """When what is known at `now` was true at the venue."""
+    sim.draws[FEED_LATENCY] += 1
+    return now - latency(sim.feed_latency, sim.seed, FEED_LATENCY, sim.draws[FEED_LATENCY])
+
+
+@compiled
+def send_children(sim, view, parent, pad, count, now, outcome):
+    """Send the first `count` children of a pad, as far as the parent's terms allow."""
+    for i in range(count):
+        child = pad.children[i]
+        if conform(child, view, parent) == DROPPED or send(sim, child, now) < 0:
+            outcome.dropped += 1
+            continue
+        outcome.children += 1
+        if child.verb == SUBMIT:
+            view.open += child.lots
+
+
+@compiled
+def note(scratch, view, decision, stride):
+    """Write what the policy saw into the trace, every `stride` decisions."""
+    if decision % stride != 0:
+        return
+    row = scratch.trace[scratch.traced]
+    scratch.traced += 1
+    row.time = view.now
+    row.filled = view.filled
+    row.open = view.open
+    row.ahead = view.ahead
+    row.bid = view.bid
+    row.ask = view.ask
+    row.own_tick = 0
+    for i in range(len(view.own)):
+        if view.own[i].slot != 0:
+            row.own_tick = view.own[i].tick
+            return
+
+
+def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
+    """Work one parent from its start to its end by `decide`, every `step` ns; then complete what is left with one order.
+
+    `sim` must stand at or before the parent's start less the feed latency. Fills are in `scratch.reports`, the rest in `outcome`.
+    """
+    prepare(sim, parent)
+    scratch.count = 0
+    begin(view, parent)
+    scratch.traced = 0
+    stride = (parent.end - parent.start) // step // len(scratch.trace) + 1
+    volume_before = 0
+    now = parent.start
+    while now < parent.end:
+        advance(sim, events, look_time(sim, now), scratch)
+        if now == parent.start:
+            volume_before = sim.flow.lots
+        view.market_lots = sim.flow.lots - volume_before
+        look(view, sim, parent, now, step)
+        note(scratch, view, outcome.decisions, stride)
+        count = decide(view, pad)
+        lacking = behind_least(view, parent)
+        if lacking > 0 and count < len(pad.children):
+            count = cross(view, pad, count, lacking)
+        send_children(sim, view, parent, pad, count, now, outcome)
+        outcome.decisions += 1
+        if now == parent.start:
+            arrive(sim, events, parent, scratch, outcome)
+        now += step
+    advance(sim, events, parent.end, scratch)
+    finish(sim, parent, scratch, outcome)
+
+
+@compiled
+def arrive(sim, events, parent, scratch, outcome):
+    """Stamp the arrival mid: the venue's, at the parent's birth."""
+    advance(sim, events, parent.start, scratch)
+    outcome.arrival_mid2 = sim.flow.bid + sim.flow.ask
+    outcome.arrival_tick_volatility = sim.flow.variance_long**0.5
+    outcome.market_lots = -sim.flow.lots
+    outcome.market_notional = -sim.flow.notional
+
+
+@compiled
+def finish(sim, parent, scratch, outcome):
+    """Complete what is left at the end, and close the accounts."""
+    outcome.end_mid2 = sim.flow.bid + sim.flow.ask
+    outcome.end_spread = sim.flow.ask - sim.flow.bid
+    outcome.market_lots += sim.flow.lots
+    outcome.market_notional += sim.flow.notional
+    outcome.completed = parent.lots - sim.filled
+    kind = IOC if parent.limited != 0 else MARKET
+    outcome.left = complete(sim, parent.side, parent.lots - sim.filled, kind, parent.limit, scratch)
+    outcome.recorded_lots = sim.recorded_lots
+    outcome.altered_lots = sim.altered_lots
+    outcome.phantom_lots = sim.phantom_lots
+    outcome.missing_lots = sim.missing_lots
+    outcome.log_full = sim.log_full
+
+
+@cache
+def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any]) -> Any:
+    """`work` compiled for simulations of that type; policies come as typed pointers, so that one machine serves them all."""
+    record = numba.from_dtype
+    return compiled(
+        types.void(
+            record(sim_type),
+            types.Array(record(EVENT), 1, "C"),
+            record(PARENT),
+            types.FunctionType(DECIDE),
+            record(PAD),
+            record(VIEW),
+            record(scratch_type),
+            types.int64,
+            record(OUTCOME),
+        )
+    )(work)

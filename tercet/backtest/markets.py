@@ -1,0 +1,134 @@
+"""Markets by name, `history:DAY` and `crowd:NAME`, each able to open any of its sessions as a fresh simulation."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.book.replay import apply_all, start
+from tercet.book.state import new_books
+from tercet.errors import BadInput
+from tercet.execution.volume import VolumeCurve, default_curve, from_days
+from tercet.market.calendar import session
+from tercet.market.events import HIDDEN, LEVEL_ROW, TRADE
+from tercet.market.instruments import Instrument
+from tercet.market.store import Day, open_day
+from tercet.sim.open import NO_EVENTS, open_crowd, open_history
+from tercet.sim.settings import CROWDS, CrowdSettings
+from tercet.sim.state import HISTORY
+
+CROWD_DATE = datetime.date(2000, 1, 3)
+BOOK_SIZES = ((2048, 2048), (8192, 8192), (32768, 65536), (65536, 1 << 20))  # levels, orders: the first that holds a whole day
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market whose sessions can be opened. Times are ns since the epoch, UTC."""
+
+    name: str
+    kind: int
+    instrument: Instrument
+    open_ns: int
+    close_ns: int
+    events: NDArray[np.void]
+    levels: NDArray[np.void]
+    book_size: tuple[int, int]
+    crowd: CrowdSettings | None
+    expected_day_lots: float
+    volume_source: str
+    curve: VolumeCurve
+    caveat: str
+
+    def open(self, number: int, seed: int) -> Any:
+        """Session `number` as a simulation standing before its opening."""
+        if self.crowd is None:
+            return open_history(self.levels, self.book_size)
+        return open_crowd(self.crowd, seed * 1_000_003 + number, self.open_ns, self.close_ns)
+
+    @property
+    def sessions(self) -> int | None:
+        """How many sessions there are; None where as many as one likes."""
+        return 1 if self.kind == HISTORY else None
+
+
+def market(name: str) -> Market:
+    """The market called `history:DAY` or `crowd:NAME`; raises BadInput with what there is."""
+    kind, _, rest = name.partition(":")
+    if kind == "history" and rest:
+        return history_market(open_day(Path(rest)))
+    if kind == "crowd" and rest in CROWDS:
+        return crowd_market(rest, CROWDS[rest])
+    raise BadInput(f"market was {name!r}; expected history:DAY with a stored day's folder, or crowd: with one of {', '.join(CROWDS)}")
+
+
+def history_market(day: Day) -> Market:
+    """A recorded day, with a book large enough for all of it."""
+    events = np.asarray(day.events)
+    if not len(events):
+        raise BadInput(f"{day.path}: the day has no events; expected a recorded day")
+    hours = session(day.meta.date)
+    opens = max(hours.open_ns, int(events["time"][0]))
+    closes = min(hours.close_ns, int(events["time"][-1]))
+    others = [other for other in stored_days(day.path.parent, day.meta.symbol) if other.path.name != day.path.name]
+    traded = day_lots(day)
+    return Market(
+        name=f"history:{day.path.name}",
+        kind=HISTORY,
+        instrument=day.meta.instrument,
+        open_ns=opens,
+        close_ns=closes,
+        events=events,
+        levels=day.start,
+        book_size=fitting_book(day),
+        crowd=None,
+        expected_day_lots=float(np.mean([day_lots(other) for other in others])) if others else traded,
+        volume_source=f"mean of {len(others)} other stored days" if others else "the day itself, for sizes only",
+        curve=from_days(others) if others else default_curve(),
+        caveat="one day, inference within this day, non-reactive",
+    )
+
+
+def crowd_market(name: str, settings: CrowdSettings) -> Market:
+    """An invented market with regular hours; its expected volume and curve follow from its parameters."""
+    hours = session(CROWD_DATE)
+    seconds = (hours.close_ns - hours.open_ns) / 1e9
+    return Market(
+        name=f"crowd:{name}",
+        kind=1,
+        instrument=Instrument(symbol=name.upper()),
+        open_ns=hours.open_ns,
+        close_ns=hours.close_ns,
+        events=NO_EVENTS,
+        levels=np.zeros(0, LEVEL_ROW),
+        book_size=(settings.levels, settings.orders),
+        crowd=settings,
+        expected_day_lots=2 * settings.market_rate * settings.market_lots * seconds,
+        volume_source="the crowd's parameters",
+        curve=VolumeCurve(tuple(settings.season), "the crowd's season"),
+        caveat="invented flow without intelligence: it does not react to what we do beyond the book",
+    )
+
+
+def stored_days(store: Path, symbol: str) -> list[Day]:
+    """The days of a symbol in a store, in the order of their dates."""
+    return [open_day(path) for path in sorted(store.glob(f"{symbol}_*")) if (path / "day.json").exists()]
+
+
+def day_lots(day: Day) -> float:
+    """Lots executed on a day, hidden ones included."""
+    kinds = day.events["kind"]
+    return float(day.events["lots"][(kinds == TRADE) | (kinds == HIDDEN)].sum())
+
+
+def fitting_book(day: Day) -> tuple[int, int]:
+    """The smallest of BOOK_SIZES that refuses none of a day's orders, with as much room again for ours and what we leave standing."""
+    for levels, orders in BOOK_SIZES:
+        book = new_books(1, levels, orders)[0]
+        start(book, day.start)
+        apply_all(book, np.asarray(day.events))
+        if 2 * int(book.used) < orders and not book.refused.any():
+            return levels, orders
+    raise BadInput(f"{day.path}: more than {BOOK_SIZES[-1][1]} orders rest at once; expected fewer")

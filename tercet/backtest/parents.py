@@ -1,0 +1,109 @@
+"""Which parents are traded: how many, how large, when."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.backtest.markets import Market
+from tercet.errors import BadInput
+from tercet.execution.view import PARENT, QUIET_PLACES
+from tercet.market.events import BUY, SELL
+from tercet.messages import Parent
+
+SECOND = 1_000_000_000
+UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "sec": SECOND, "m": 60 * SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
+MEMORY_NS = 300 * SECOND  # of the market that a parent's first look wants behind it
+SIDES = {"buy": (BUY,), "sell": (SELL,), "both": (BUY, SELL)}
+BLOCK_NS = 900 * SECOND
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Parents of one backtest: the orders, each one's session and start (ns), and the block of time that it lies in.
+
+    Where both sides are traded, parents 2k and 2k + 1 are the buy and the sell of one start.
+    """
+
+    parents: tuple[Parent, ...]
+    sessions: NDArray[np.int64]
+    blocks: NDArray[np.int64]
+
+
+def duration(text: str) -> int:
+    """Nanoseconds of `5min`, `300s`, `250ms`, `2h`; BadInput for anything else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text)
+    if not found or found[2] not in UNITS or float(found[1]) < 0:
+        raise BadInput(f"time was {text!r}; expected a number and a unit, such as 5min, 30s or 500us ({', '.join(UNITS)})")
+    return round(float(found[1]) * UNITS[found[2]])
+
+
+def lots_of(size: str, market: Market, start: int, end: int) -> int:
+    """Lots of `2000`, `1%adv` (of a day's expected volume) or `10%volume` (of the volume expected over the horizon)."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%\s*(adv|volume))?\s*", size)
+    if not found:
+        raise BadInput(f"size was {size!r}; expected lots such as 2000, or a share such as 1%adv or 10%volume")
+    number = float(found[1])
+    if found[3] == "adv":
+        number *= 0.01 * market.expected_day_lots
+    elif found[3] == "volume":
+        number *= 0.01 * expected_lots(market, start, end)
+    if found[3] is None and number != int(number):
+        raise BadInput(f"size was {size!r}; expected a whole number of lots")
+    if round(number) < 1:
+        raise BadInput(f"size was {size!r}, less than one lot here; expected more")
+    return round(number)
+
+
+def expected_lots(market: Market, start: int, end: int) -> float:
+    """The market volume expected between two times."""
+    return market.curve.over(market.open_ns, market.close_ns, start, end)[1] * market.expected_day_lots
+
+
+def plan(market: Market, count: int, size: str, horizon: int, side: str, seed: int) -> Plan:
+    """`count` parents at random times, evenly spread: one in each of as many equal parts of the session(s).
+
+    With `side` both, every start is traded as a buy and as a sell, and an odd count is rounded up. A recorded day is one session; a
+    crowd has as many as give each start a block of its own.
+    """
+    if side not in SIDES:
+        raise BadInput(f"side was {side!r}; expected buy, sell or both")
+    if count < 1:
+        raise BadInput(f"parents was {count}; expected 1 or more")
+    sides = SIDES[side]
+    starts = -(-count // len(sides))
+    first, last = market.open_ns + MEMORY_NS, market.close_ns - horizon
+    if horizon < SECOND or last <= first:
+        raise BadInput(f"horizon was {horizon / SECOND:g} s; expected from 1 s to what the session has after its first five minutes")
+    block = max(BLOCK_NS, 2 * horizon)
+    per_session = starts if market.sessions == 1 else max(1, int((last - first) // block))
+    session_count = -(-starts // per_session)
+    rng = np.random.default_rng([seed, 1])
+    parents, sessions, blocks = [], [], []
+    for number in range(session_count):
+        here = min(per_session, starts - number * per_session)
+        places = (np.arange(here) + rng.random(here)) / here
+        for time in (first + places * (last - first)).astype(np.int64).tolist():
+            for way in sides:
+                lots = lots_of(size, market, time, time + horizon)
+                parents.append(Parent(side=way, lots=lots, start=time, end=time + horizon))
+                sessions.append(number)
+                blocks.append(number * 100_000 + (time - market.open_ns) // block)
+    return Plan(tuple(parents), np.array(sessions), np.unique(blocks, return_inverse=True)[1])
+
+
+def records(parents: tuple[Parent, ...], market: Market) -> Any:
+    """The parents as PARENT records, each with its volume curve."""
+    rows = np.zeros(len(parents), PARENT)
+    for row, parent in zip(rows, parents, strict=True):
+        row["start"], row["end"], row["lots"], row["side"] = parent.start, parent.end, parent.lots, parent.side
+        row["limited"] = parent.limit_tick is not None
+        row["limit"] = parent.limit_tick or 0
+        row["least"], row["most"], row["urgency"] = parent.least_participation, parent.most_participation, parent.urgency
+        row["curve"], share = market.curve.over(market.open_ns, market.close_ns, parent.start, parent.end)
+        row["expected_lots"] = share * market.expected_day_lots
+        for place, window in zip(range(QUIET_PLACES), parent.quiet, strict=False):
+            row["quiet"][place] = window
+    return rows

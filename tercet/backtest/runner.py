@@ -1,0 +1,152 @@
+"""Policies × parents × seeds, on all cores: every policy works every parent from the same state of the market."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.backtest.episode import OUTCOME, machine
+from tercet.backtest.markets import Market
+from tercet.backtest.parents import Plan, records
+from tercet.errors import TercetError
+from tercet.execution.policy import Policy
+from tercet.execution.tca import COST, FEES, account
+from tercet.execution.view import VIEW
+from tercet.market.instruments import Instrument
+from tercet.sim.episode import advance
+from tercet.sim.open import set_latency
+from tercet.sim.state import new_scratch
+
+LATENCY_NS = 500_000
+ALTERED_WARNING = 0.05
+UNFILLED_VOID = 0.001
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How parents are worked."""
+
+    step_ns: int = field(default=1_000_000_000, metadata={"help": "time between decisions"})
+    order_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
+    feed_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
+    hidden_first: bool = field(default=True, metadata={"help": "hidden executions fill our displayed orders first"})
+    seed: int = field(default=0, metadata={"help": "of everything random"})
+    threads: int = field(default=0, metadata={"help": "0: all cores"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """Costs and outcomes, shape (policies, parents), of one plan on one market."""
+
+    market: Market
+    plan: Plan
+    policies: tuple[str, ...]
+    settings: Settings
+    costs: NDArray[np.void]
+    outcomes: NDArray[np.void]
+    warnings: tuple[str, ...]
+
+
+def fees_of(instrument: Instrument) -> Any:
+    """An instrument's fees as a FEES record: per lot in ticks, and in basis points of the value."""
+    row = np.zeros(1, FEES).view(np.recarray)[0]
+    tick = float(instrument.tick_size)
+    row.taker_ticks, row.maker_ticks = instrument.fees.taker_per_lot / tick, instrument.fees.maker_per_lot / tick
+    row.taker_bps, row.maker_bps = instrument.fees.taker_bps, instrument.fees.maker_bps
+    return row
+
+
+class Worker:
+    """One thread's simulations: a base that rolls through a session, and a copy for the parent at hand."""
+
+    def __init__(self, market: Market, settings: Settings, session: int) -> None:
+        """Open a session and set its latencies."""
+        self.market, self.settings = market, settings
+        base = market.open(session, settings.seed)
+        set_latency(base, np.array(settings.order_latency_ns), np.array(settings.feed_latency_ns))
+        base.hidden_first = settings.hidden_first
+        self.base, self.copy = (np.zeros(1, base.dtype).view(np.recarray) for _ in range(2))
+        self.base[0] = base
+        self.scratch = new_scratch(base)
+        self.view = np.zeros(1, VIEW).view(np.recarray)[0]
+        self.run = machine(base.dtype, self.scratch.dtype)
+        self.fees = fees_of(market.instrument)
+
+    def roll(self, start: int) -> None:
+        """Let the base's market come to where a parent's first look at `start` begins."""
+        advance(self.base[0], self.market.events, start - max(self.settings.feed_latency_ns), self.scratch)
+
+    def work(self, parent: Any, policy: Policy, seed: int) -> tuple[Any, Any]:
+        """Work one parent by one policy from the base's state; returns (COST, OUTCOME). Its reports are in `scratch`."""
+        self.copy.view(np.uint8)[:] = self.base.view(np.uint8)
+        sim = self.copy[0]
+        if self.market.crowd is None:
+            sim.seed = seed
+        outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
+        cost = np.zeros(1, COST).view(np.recarray)[0]
+        self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, outcome)
+        if outcome.log_full:
+            raise TercetError(f"policy {policy.name}: more than {len(self.scratch.reports)} fills of one parent; expected fewer")
+        account(cost, self.scratch, parent, outcome, self.fees)
+        return cost, outcome
+
+
+def run(
+    market: Market, plan: Plan, policies: Sequence[Policy], settings: Settings, progress: Callable[[int], None] = lambda parents: None
+) -> Result:
+    """Work every parent of a plan by every policy. `progress` is told how many runs have ended. Same seed, same result on any cores."""
+    rows = records(plan.parents, market)
+    costs = np.zeros((len(policies), len(rows)), COST)
+    outcomes = np.zeros((len(policies), len(rows)), OUTCOME)
+
+    def work_chunk(chunk: NDArray[np.int64]) -> None:
+        worker = Worker(market, settings, int(plan.sessions[chunk[0]]))
+        for place in chunk:
+            worker.roll(int(rows["start"][place]))
+            for number, policy in enumerate(policies):
+                costs[number, place], outcomes[number, place] = worker.work(rows[place], policy, settings.seed * 1_000_003 + int(place))
+            progress(len(policies))
+
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
+            done.result()
+    names = tuple(policy.name for policy in policies)
+    return Result(market, plan, names, settings, costs, outcomes, tuple(warnings(names, costs, outcomes)))
+
+
+def trace(market: Market, plan: Plan, place: int, policy: Policy, settings: Settings) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """Work one parent of a plan once more; returns its decisions (TRACE) and its fills (REPORT)."""
+    rows = records(plan.parents, market)
+    worker = Worker(market, settings, int(plan.sessions[place]))
+    worker.roll(int(rows["start"][place]))
+    worker.work(rows[place], policy, settings.seed * 1_000_003 + place)
+    scratch = worker.scratch
+    return np.array(scratch.trace[: scratch.traced]), np.array(scratch.reports[: scratch.count])
+
+
+def chunks(plan: Plan, threads: int) -> list[NDArray[np.int64]]:
+    """The places of the parents that one worker takes in one go: of one session, in the order of their starts."""
+    pieces = []
+    sessions = np.unique(plan.sessions)
+    for session in sessions:
+        places = np.flatnonzero(plan.sessions == session)
+        pieces += np.array_split(places, 4 * threads if len(sessions) == 1 else 1)
+    return [piece for piece in pieces if len(piece)]
+
+
+def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:
+    """Sentences on what makes a result less than it seems."""
+    said = []
+    for name, cost, outcome in zip(names, costs, outcomes, strict=True):
+        altered = outcome["altered_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)
+        if altered > ALTERED_WARNING:
+            said.append(f"{name}: {altered:.1%} of the recorded volume was altered by our orders; expected {ALTERED_WARNING:.0%} at most")
+        unfilled = float(np.mean(cost["unfilled_share"]))
+        if unfilled > UNFILLED_VOID:
+            said.append(f"{name}: void, {unfilled:.2%} of all lots found nobody to trade with; expected {UNFILLED_VOID:.1%} at most")
+    return said

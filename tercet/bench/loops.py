@@ -1,0 +1,34 @@
+"""The compiled loops that the book is timed in: a stream's messages one after another, nothing else."""
+
+from typing import Any
+
+from tercet.bench.flow import CANCEL
+from tercet.book.matching import cancel, cancel_id, submit
+from tercet.book.state import LIMIT
+from tercet.compiled import compiled
+
+
+@compiled
+def play_dense(book: Any, stream: Any, slots: Any, fills: Any) -> Any:
+    """Play a stream whose ids are small numbers: `slots`, by id, is the caller's memory of where orders rest. Returns the fills."""
+    total = 0
+    for i in range(len(stream)):
+        if stream[i, 0] == CANCEL:
+            cancel(book, slots[stream[i, 4]])
+        else:
+            slot, count = submit(book, stream[i, 1], LIMIT, stream[i, 2], stream[i, 3], stream[i, 4], 0, fills)
+            slots[stream[i, 4]] = slot
+            total += count
+    return total
+
+
+@compiled
+def play_hashed(book: Any, stream: Any, fills: Any) -> Any:
+    """Play a stream with any 64-bit ids: the book finds its orders by its own index. Returns the fills."""
+    total = 0
+    for i in range(len(stream)):
+        if stream[i, 0] == CANCEL:
+            cancel_id(book, stream[i, 4])
+        else:
+            total += submit(book, stream[i, 1], LIMIT, stream[i, 2], stream[i, 3], stream[i, 4], 0, fills)[1]
+    return total

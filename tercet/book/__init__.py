@@ -1,0 +1,1 @@
+"""The limit order book: exact, price-time, compiled."""

@@ -1,0 +1,50 @@
+"""The decorator of every compiled function, and the folder where machine code is kept between processes.
+
+A cached function does not notice that a function which it calls in another file has changed, and code cached without bounds
+checks stays without them: so the folder is named by a hash of the package's sources and of numba's flags.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+KEPT_FOLDERS = 8
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder of machine code for this source text and these flags; `TERCET_CACHE` moves its parent."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256(f"{numba.__version__} {config.BOUNDSCHECK} {config.OPT} {config.DISABLE_JIT}".encode())
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.read_bytes())
+    home = os.environ.get("TERCET_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tercet"
+    folder = Path(home) / digest.hexdigest()[:16]
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        siblings = sorted((f for f in folder.parent.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
+        for old in siblings[:-KEPT_FOLDERS]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
+    """`numba.njit`, cached in `cache_folder()`, without the GIL and with C division; used bare or with a signature."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+        try:
+            return numba.njit(*types, cache=True, nogil=True, error_model="numpy", **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    bare = len(signature) == 1 and not options and callable(signature[0]) and hasattr(signature[0], "__code__")
+    types: tuple[Any, ...] = () if bare else signature
+    return decorate(signature[0]) if bare else decorate

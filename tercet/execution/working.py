@@ -1,0 +1,74 @@
+"""Parents being worked, child by child: what a policy asks for is made to keep the parent's terms before it is sent."""
+
+from tercet.book.records import CANCEL_OWN, REPLACE_OWN, SUBMIT
+from tercet.book.state import IOC, MARKET
+from tercet.compiled import compiled
+
+KEPT, CHANGED, DROPPED = 0, 1, 2
+
+
+@compiled
+def conform(child, view, parent):
+    """Make a child keep its parent's terms, or drop it: quantity, limit price, largest participation, no-trade windows.
+
+    What is filled, open and asked for together never exceeds the parent. Returns KEPT, CHANGED or DROPPED.
+    """
+    if child.verb == CANCEL_OWN:
+        return KEPT
+    if quiet(parent, view.now):
+        return DROPPED
+    before_lots, before_tick, before_kind = child.lots, child.tick, child.kind
+    child.side = parent.side
+    room = allowance(view, parent)
+    if child.verb == SUBMIT:
+        child.lots = min(child.lots, room)
+    elif child.verb == REPLACE_OWN:
+        own_lots, own_filled = find_own(view, child.handle)
+        if own_lots == 0:
+            return DROPPED
+        child.lots = min(child.lots, own_filled + own_lots + room)
+    if parent.limited != 0:
+        if child.kind == MARKET and child.verb == SUBMIT:
+            child.kind = IOC
+            child.tick = parent.limit
+        elif (child.tick - parent.limit) * parent.side > 0:
+            child.tick = parent.limit
+    if child.lots <= 0:
+        return DROPPED
+    return KEPT if child.lots == before_lots and child.tick == before_tick and child.kind == before_kind else CHANGED
+
+
+@compiled
+def allowance(view, parent):
+    """Lots that may still be asked for: what the parent wants, within its largest participation."""
+    room = view.lots - view.filled - view.open
+    if parent.most < 1.0:
+        room = min(room, int(parent.most / (1.0 - parent.most) * view.market_lots) - view.filled - view.open)
+    return max(room, 0)
+
+
+@compiled
+def behind_least(view, parent):
+    """Lots by which a parent is below its least participation."""
+    if parent.least <= 0.0:
+        return 0
+    wanted = min(parent.least / (1.0 - parent.least) * view.market_lots, 1.0 * view.lots)
+    return max(int(wanted) - view.filled - view.open, 0)
+
+
+@compiled
+def quiet(parent, now):
+    """Whether a no-trade window holds now."""
+    for i in range(len(parent.quiet)):
+        if parent.quiet[i, 0] <= now < parent.quiet[i, 1]:
+            return True
+    return False
+
+
+@compiled
+def find_own(view, handle):
+    """(open lots, filled lots) of our order with this handle; zeros where there is none."""
+    for i in range(len(view.own)):
+        if view.own[i].handle == handle and view.own[i].lots > 0:
+            return view.own[i].lots, view.own[i].filled
+    return 0, 0

@@ -1,0 +1,56 @@
+"""Sessions and time zones: local wall clocks to int64 ns since the epoch, UTC, and back."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tercet.errors import BadInput
+
+NEW_YORK: Final = "America/New_York"
+SECOND: Final = 1_000_000_000
+HOURS: Final = {"us-equities": (NEW_YORK, time(9, 30), time(16, 0))}  # calendar: zone, open, close; half days are not in it
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Continuous trading on one day: from `open_ns` up to `close_ns`, ns since the epoch, UTC."""
+
+    open_ns: int
+    close_ns: int
+
+    def __contains__(self, time_ns: int) -> bool:
+        return self.open_ns <= time_ns < self.close_ns
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone `name`; BadInput where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInput(f"time zone {name!r}: expected a name such as {NEW_YORK}") from error
+
+
+def midnight_ns(day: date, tz: str = NEW_YORK) -> int:
+    """When `day` begins in the zone `tz`, in ns since the epoch, UTC."""
+    return _at(day, time(0), tz)
+
+
+def session(day: date, calendar: str = "us-equities") -> Session:
+    """The regular hours of `day`; BadInput for an unknown calendar."""
+    if calendar not in HOURS:
+        raise BadInput(f"calendar {calendar!r}: expected one of {', '.join(HOURS)}")
+    tz, opens, closes = HOURS[calendar]
+    return Session(_at(day, opens, tz), _at(day, closes, tz))
+
+
+def clock(time_ns: int, tz: str = NEW_YORK) -> str:
+    """The wall clock of `tz` at `time_ns`, as 09:30:00.004241176."""
+    seconds, nanos = divmod(int(time_ns), SECOND)
+    return f"{datetime.fromtimestamp(seconds, zone(tz)):%H:%M:%S}.{nanos:09d}"
+
+
+def _at(day: date, wall: time, tz: str) -> int:
+    since = datetime.combine(day, wall, zone(tz)).astimezone(UTC) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND

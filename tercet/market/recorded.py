@@ -1,0 +1,97 @@
+"""Recorded: what every importer of a recorded day hands over, and the files that it came from."""
+
+import gzip
+import hashlib
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.market.events import KINDS
+
+Text = NDArray[np.uint8]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file as it lies on disk: name, size in bytes, checksum (hex)."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A day as EVENTs.
+
+    `events` are EVENTs in the order of the feed; `start` are LEVEL_ROWs, the known book before the first event (buy side first, each
+    from better to worse); `depth` is the number of levels a side that the feed shows, 0 where it shows no window; `counts` are
+    events by kind; `warnings` are sentences.
+    """
+
+    events: NDArray[np.void]
+    start: NDArray[np.void]
+    depth: int
+    counts: dict[str, int]
+    warnings: list[str]
+    sources: list[Source]
+
+
+def count_kinds(events: NDArray[np.void]) -> dict[str, int]:
+    """How many events of each kind there are, by the kind's name."""
+    counts = np.bincount(events["kind"].view(np.uint8), minlength=256)
+    return {name: int(counts[kind]) for kind, name in KINDS.items()}
+
+
+def load(path: Path) -> tuple[Text, Source]:
+    """The bytes (uint8) in a file (.zst, .gz, .xz or plain), and where they came from.
+
+    Raises BadInput where the file is missing, may not be read, is broken, cut off or empty.
+    """
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: expected a file that can be read, found: {error.strerror or error}") from error
+    source = Source(path.name, len(packed), hashlib.sha256(packed).hexdigest())
+    try:
+        text = _UNPACK.get(path.suffix.lower(), _plain)(packed)
+    except (OSError, EOFError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise BadInput(f"{path}: expected a whole {path.suffix} file, found one that is cut off or broken ({error})") from error
+    if not len(text):
+        raise BadInput(f"{path}: expected rows, found an empty file")
+    return text, source
+
+
+def _plain(content: bytes) -> Text:
+    return np.frombuffer(content, np.uint8)
+
+
+def _unpack_zst(packed: bytes) -> Text:
+    whole = np.empty(max(zstandard.frame_content_size(packed), 0), np.uint8)  # its huge pages make this twice as fast as bytes
+    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
+        if len(whole) and reader.readinto(whole.data) == len(whole) and not reader.read(1):
+            return whole
+    return _plain(b"".join(_frames(packed)))
+
+
+def _frames(packed: bytes) -> Iterator[bytes]:
+    while packed:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(packed)
+        if not frame.eof:
+            raise EOFError("the last frame does not end")
+        packed = frame.unused_data
+
+
+_UNPACK: dict[str, Callable[[bytes], Text]] = {
+    ".zst": _unpack_zst,
+    ".gz": lambda packed: _plain(gzip.decompress(packed)),
+    ".xz": lambda packed: _plain(lzma.decompress(packed)),
+}

@@ -1,0 +1,1 @@
+"""A market to practise in: recorded days and invented flow, with our own orders in the book."""

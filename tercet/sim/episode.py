@@ -1,0 +1,34 @@
+"""Market time: events and our children in the order in which they reach the venue."""
+
+from tercet.compiled import compiled
+from tercet.sim import crowd, history
+from tercet.sim.ours import deliver
+from tercet.sim.state import HISTORY
+from tercet.sim.wire import NEVER, next_arrival
+
+
+@compiled
+def advance(sim, events, until, scratch):
+    """Let everything happen up to and including time `until`. Where times are equal the market's own events come first."""
+    while True:
+        event = next_market_event(sim, events)
+        arrival = next_arrival(sim)
+        if min(event, arrival) > until:
+            break
+        if event <= arrival:
+            if sim.kind == HISTORY:
+                history.step(sim, events, scratch)
+            else:
+                crowd.step(sim, scratch)
+        else:
+            sim.now = arrival
+            deliver(sim, scratch)
+    sim.now = max(sim.now, until)
+
+
+@compiled
+def next_market_event(sim, events):
+    """When the market itself acts next, or NEVER."""
+    if sim.kind == HISTORY:
+        return events[sim.cursor].time if sim.cursor < len(events) else NEVER
+    return crowd.next_event(sim)

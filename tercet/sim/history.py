@@ -1,0 +1,253 @@
+"""A recorded day with our orders in its queues. Nothing reacts to us beyond these rules:
+
+1. Executions of one side at one time are one aggressor, who wants their total and meets our orders where they stand.
+2. A hidden execution fills our displayed orders at an equal or better price first (a setting).
+3. What an aggressor spent on us it does not spend on the recorded maker: those *phantom* lots stay, and leave with the maker's
+   next recorded message, or, when the recording has no more of that maker, with the next one at its level.
+4. Lots that we removed stay removed: what the recording later does with them finds nothing.
+5. A recorded order that crosses ours trades with it.
+
+With no order of ours the book and the prints are the file's.
+"""
+
+from tercet.book.flow import printed, touched
+from tercet.book.ids import find
+from tercet.book.matching import reduce, rest
+from tercet.book.queries import first_at, row_of
+from tercet.book.replay import PUBLIC, anonymous, apply, clear_between, set_level, take, take_oldest
+from tercet.compiled import compiled
+from tercet.market.events import ADD, BUY, CANCEL, HIDDEN, REDUCE, REVEAL, TRADE
+from tercet.sim import altered
+from tercet.sim.ours import made
+from tercet.sim.state import US
+
+
+@compiled
+def step(sim, events, scratch):
+    """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
+    event = events[sim.cursor]
+    sim.now = event.time
+    if untouched(sim):
+        sim.cursor += 1
+        sim.missing_lots += apply(sim.book, event)
+        if event.kind in (TRADE, HIDDEN):
+            sim.recorded_lots += event.lots
+            printed(sim.flow, event.time, -event.side, event.lots, event.tick)
+    elif event.kind in (TRADE, HIDDEN):
+        burst(sim, events, scratch)
+    else:
+        sim.cursor += 1
+        single(sim, event, scratch)
+    touched(sim.flow, sim.book, sim.now)
+
+
+@compiled
+def untouched(sim):
+    """Whether our world is the recorded one at this moment."""
+    if sim.phantoms.count > 0 or sim.removed.count > 0:
+        return False
+    for i in range(len(sim.own)):
+        if sim.own[i].slot != 0:
+            return False
+    return True
+
+
+@compiled
+def single(sim, event, scratch):
+    """Let an event other than an execution happen beside our orders."""
+    if sim.phantoms.count > 0:
+        expire(sim, event)
+    if event.kind == ADD:
+        crossed = fill_ahead(sim, -event.side, -event.side * event.tick, event.lots, 0, scratch)
+        if crossed > 0:
+            altered.add(sim.removed, event.id, event.side, event.tick, crossed, event.time, 0)
+        if event.lots > crossed:
+            rest(sim.book, event.side, event.tick, event.lots - crossed, event.id, PUBLIC)
+    elif event.kind in (CANCEL, REDUCE):
+        remove(sim, event, event.lots)
+    elif event.kind == REVEAL:
+        reveal(sim, event)
+    else:
+        apply(sim.book, event)
+
+
+@compiled
+def burst(sim, events, scratch):
+    """Let one recorded aggressor trade: with our orders where they are better or earlier, then with its recorded makers."""
+    side, time = events[sim.cursor].side, events[sim.cursor].time
+    budget = wanted(events, sim.cursor)
+    worst = side * events[sim.cursor].tick
+    while sim.cursor < len(events) and same_aggressor(events[sim.cursor], side, time):
+        event = events[sim.cursor]
+        sim.cursor += 1
+        if event.kind == REVEAL:
+            reveal(sim, event)
+            continue
+        sim.recorded_lots += event.lots
+        if sim.phantoms.count > 0:
+            expire(sim, event)
+        worst = min(worst, reach(event))
+        if event.kind == TRADE:
+            maker = maker_of(sim.book, event)
+            budget -= fill_ahead(sim, side, side * event.tick, budget, maker, scratch)
+            executed = remove(sim, event, min(event.lots, budget))
+        else:
+            if sim.hidden_first != 0:
+                budget -= fill_ahead(sim, side, reach(event), budget, 0, scratch)
+            executed = min(event.lots, budget)
+        budget -= executed
+        if executed > 0:
+            printed(sim.flow, time, -side, executed, event.tick)
+    if budget > 0 and sim.removed.count > 0:
+        fill_ahead(sim, side, worst, budget, 0, scratch)
+
+
+@compiled
+def wanted(events, first):
+    """The lots that the aggressor whose executions begin at `first` traded."""
+    side, time = events[first].side, events[first].time
+    total = 0
+    i = first
+    while i < len(events) and same_aggressor(events[i], side, time):
+        total += events[i].lots if events[i].kind != REVEAL else 0
+        i += 1
+    return total
+
+
+@compiled
+def same_aggressor(event, side, time):
+    """Whether an event goes on with a burst: an execution of that side and time, or a level that it revealed."""
+    return event.time == time and event.side == side and event.kind in (TRADE, HIDDEN, REVEAL)
+
+
+@compiled
+def reach(event):
+    """The key at which a displayed order is as good as an execution's price, which may lie between ticks."""
+    return event.side * event.tick + (1 if event.side == BUY and event.finer > 0 else 0)
+
+
+@compiled
+def maker_of(book, event):
+    """The slot of the order that an execution names, else of the one that it will be taken from, else 0."""
+    key = event.side * event.tick
+    slot = find(book, event.id)
+    if slot == 0 or book.orders[slot].key != key:
+        slot = find(book, anonymous(event.side, event.tick))
+    if slot == 0:
+        slot = first_at(book, row_of(event.side), key)
+        while slot != 0 and book.orders[slot].owner == US:
+            slot = book.orders[slot].next
+    return slot
+
+
+@compiled
+def remove(sim, event, lots):
+    """Take away what a recorded removal names, at most `lots` of it in our world; what it leaves standing is phantom.
+
+    Taken from the named order, else from the level's anonymous lots, else from its oldest; what we removed before is not there.
+    Returns the lots that left the book.
+    """
+    book, side, tick = sim.book, event.side, event.tick
+    named = find(book, event.id)
+    named = named if named != 0 and book.orders[named].key == side * tick else 0
+    recorded = event.lots
+    id = event.id
+    finished = 1
+    if named == 0:
+        recorded -= altered.take(sim.removed, event.id, recorded)
+        lots = min(lots, recorded)
+        id = anonymous(side, tick)
+    else:
+        finished = recorded >= book.orders[named].lots + altered.lots_of(sim.removed, id)
+    done = lots - take(book, id, side, tick, lots)
+    rest_of_it = recorded - done
+    rest_of_it -= altered.take(sim.removed, id, rest_of_it)
+    if rest_of_it > 0 and done < lots:
+        wanted_of_oldest = min(rest_of_it, lots - done)
+        from_oldest = wanted_of_oldest - take_oldest(book, side, tick, wanted_of_oldest)
+        done += from_oldest
+        rest_of_it -= from_oldest
+    phantom = min(rest_of_it, recorded - lots)
+    if phantom > 0:
+        sim.phantom_lots += phantom
+        altered.add(sim.phantoms, id, side, tick, phantom, event.time, finished)
+    sim.missing_lots += rest_of_it - phantom
+    return done
+
+
+@compiled
+def fill_ahead(sim, side, key, lots, maker, scratch):
+    """Fill our orders of a side that an aggressor for `lots` meets before a maker at `key`; returns the lots filled.
+
+    Ours come first at a better price, and at the same price where they stand before slot `maker` (0: whom any of ours precedes).
+    """
+    left = lots
+    while left > 0:
+        place = first_of_ours(sim, side)
+        if place < 0:
+            break
+        slot = sim.own[place].slot
+        ours = sim.book.orders[slot].key
+        if ours < key or (ours == key and maker != 0 and not before(sim.book, slot, maker)):
+            break
+        traded = reduce(sim.book, slot, left)
+        left -= traded
+        made(sim, place, traded, sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid, scratch)
+    sim.altered_lots += lots - left
+    return lots - left
+
+
+@compiled
+def first_of_ours(sim, side):
+    """The place of our resting order of a side that trades first, or -1."""
+    found = -1
+    for i in range(len(sim.own)):
+        own = sim.own[i]
+        if own.slot == 0 or own.side != side:
+            continue
+        if found < 0:
+            found = i
+            continue
+        key, best = sim.book.orders[own.slot].key, sim.book.orders[sim.own[found].slot].key
+        if key > best or (key == best and before(sim.book, own.slot, sim.own[found].slot)):
+            found = i
+    return found
+
+
+@compiled
+def before(book, slot, other):
+    """Whether `slot` stands before `other` in the queue of their level."""
+    key = book.orders[other].key
+    ahead = book.orders[other].prev
+    while ahead != 0 and book.orders[ahead].key == key:
+        if ahead == slot:
+            return True
+        ahead = book.orders[ahead].prev
+    return False
+
+
+@compiled
+def expire(sim, event):
+    """Let phantom lots go that this recorded message ends, or that it would cross."""
+    for i in range(sim.phantoms.count - 1, -1, -1):
+        row = sim.phantoms.rows[i]
+        if row.time == event.time:
+            continue
+        same_level = row.side == event.side and row.tick == event.tick
+        crossed = event.kind == ADD and row.side == -event.side and (event.tick - row.tick) * event.side >= 0
+        if row.id == event.id or (row.finished != 0 and same_level) or crossed:
+            left = take(sim.book, row.id, row.side, row.tick, row.lots)
+            take_oldest(sim.book, row.side, row.tick, left)
+            altered.drop(sim.phantoms, i)
+
+
+@compiled
+def reveal(sim, event):
+    """Let a level come into view: what we removed there stays removed, what is phantom there stays phantom."""
+    side, tick, book = event.side, event.tick, sim.book
+    if sim.phantoms.count > 0 or sim.removed.count > 0:
+        altered.drop_between(sim.phantoms, side, event.id, tick)
+        altered.drop_between(sim.removed, side, event.id, tick)
+    clear_between(book, side, event.id, tick)
+    lots = event.lots - altered.lots_at(sim.removed, side, tick) + altered.lots_at(sim.phantoms, side, tick)
+    set_level(book, side, tick, max(lots, 0))
