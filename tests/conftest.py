@@ -1,5 +1,6 @@
 """What several test files use."""
 
+import datetime
 import os
 from pathlib import Path
 
@@ -16,3 +17,14 @@ def real_data() -> Path:
     if numba.config.DISABLE_JIT:
         pytest.skip("a real day takes minutes with uncompiled code")
     return folder
+
+
+@pytest.fixture(scope="session")
+def goog_day(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real day, GOOG 2012-06-21, imported into a store of its own."""
+    from tercet.market import lobster, store
+    from tercet.market.instruments import Instrument
+
+    day, instrument = datetime.date(2012, 6, 21), Instrument(symbol="GOOG")
+    names = [real_data / "lobster" / f"GOOG_2012-06-21_34200000_57600000_{part}_10.csv.zst" for part in ("message", "orderbook")]
+    return store.save(tmp_path_factory.mktemp("store"), lobster.read(*names, instrument, day), instrument, day)

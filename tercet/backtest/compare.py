@@ -117,3 +117,29 @@ def groups(result: Result, keys: NDArray[np.int64]) -> list[dict[str, float]]:
         row = {"key": float(key), "parents": float(here.sum())}
         rows.append(row | {name: float(cost["is_bps"][here].mean()) for name, cost in zip(result.policies, result.costs, strict=True)})
     return rows
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Everything that a backtest says, ready for JSON: the market and its caveat, the terms, the rows, the pairs, the warnings."""
+    market, settings = result.market, result.settings
+    rows = table(result)
+    return {
+        "market": market.name,
+        "caveat": market.caveat,
+        "instrument": market.instrument.symbol,
+        "currency": market.instrument.currency,
+        "fees": {name: getattr(market.instrument.fees, name) for name in market.instrument.fees.__struct_fields__},
+        "volume_source": market.volume_source,
+        "volume_curve": market.curve.provenance,
+        "settings": {
+            "step_ns": settings.step_ns,
+            "order_latency_ns": list(settings.order_latency_ns),
+            "feed_latency_ns": list(settings.feed_latency_ns),
+            "hidden_first": settings.hidden_first,
+            "seed": settings.seed,
+        },
+        "n_blocks": rows[0]["n_blocks"] if rows else 0,
+        "policies": rows,
+        "paired": paired(result),
+        "warnings": list(result.warnings),
+    }

@@ -7,12 +7,11 @@ import numba
 import numpy as np
 from numba import types
 
-from tercet.book.records import SUBMIT
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
 from tercet.execution.policy import DECIDE, PAD, cross
-from tercet.execution.view import PARENT, VIEW, begin, look
-from tercet.execution.working import DROPPED, behind_least, conform
+from tercet.execution.view import PARENT, VIEW, begin, count_open, look
+from tercet.execution.working import DROPPED, behind_least, conform, pull, quiet
 from tercet.market.events import EVENT
 from tercet.sim.episode import advance
 from tercet.sim.ours import complete
@@ -71,8 +70,7 @@ def send_children(sim, view, parent, pad, count, now, outcome):
             outcome.dropped += 1
             continue
         outcome.children += 1
-        if child.verb == SUBMIT:
-            view.open += child.lots
+        count_open(view, sim)
 
 
 @compiled
@@ -80,8 +78,8 @@ def note(scratch, view, decision, stride):
     """Write what the policy saw into the trace, every `stride` decisions."""
     if decision % stride != 0:
         return
-    row = scratch.trace[scratch.traced]
-    scratch.traced += 1
+    row = scratch.looks[scratch.looked]
+    scratch.looked += 1
     row.time = view.now
     row.filled = view.filled
     row.open = view.open
@@ -103,33 +101,41 @@ def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
     prepare(sim, parent)
     scratch.count = 0
     begin(view, parent)
-    scratch.traced = 0
-    stride = (parent.end - parent.start) // step // len(scratch.trace) + 1
+    scratch.looked = 0
+    stride = (parent.end - parent.start) // step // len(scratch.looks) + 1
     volume_before = 0
+    born = False
     now = parent.start
     while now < parent.end:
-        advance(sim, events, look_time(sim, now), scratch)
+        seen = look_time(sim, now)
+        if not born and seen >= parent.start:
+            arrive(sim, events, parent, scratch, outcome)
+            born = True
+        advance(sim, events, seen, scratch)
         if now == parent.start:
             volume_before = sim.flow.lots
         view.market_lots = sim.flow.lots - volume_before
         look(view, sim, parent, now, step)
         note(scratch, view, outcome.decisions, stride)
-        count = decide(view, pad)
-        lacking = behind_least(view, parent)
-        if lacking > 0 and count < len(pad.children):
-            count = cross(view, pad, count, lacking)
+        if quiet(parent, now, step):
+            count = pull(view, pad)
+        else:
+            count = decide(view, pad)
+            lacking = behind_least(view, parent)
+            if lacking > 0 and count < len(pad.children):
+                count = cross(view, pad, count, lacking)
         send_children(sim, view, parent, pad, count, now, outcome)
         outcome.decisions += 1
-        if now == parent.start:
-            arrive(sim, events, parent, scratch, outcome)
         now += step
+    if not born:
+        arrive(sim, events, parent, scratch, outcome)
     advance(sim, events, parent.end, scratch)
     finish(sim, parent, scratch, outcome)
 
 
 @compiled
 def arrive(sim, events, parent, scratch, outcome):
-    """Stamp the arrival mid: the venue's, at the parent's birth."""
+    """Stamp the arrival mid: the venue's, at the parent's birth. Before a look at what came later, lest that look see it."""
     advance(sim, events, parent.start, scratch)
     outcome.arrival_mid2 = sim.flow.bid + sim.flow.ask
     outcome.arrival_tick_volatility = sim.flow.variance_long**0.5

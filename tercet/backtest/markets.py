@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.book.replay import apply_all, start
-from tercet.book.state import new_books
+from tercet.backtest.days import day_lots, fitting_book, stored_days
 from tercet.errors import BadInput
 from tercet.execution.volume import VolumeCurve, default_curve, from_days
-from tercet.market.calendar import session
-from tercet.market.events import HIDDEN, LEVEL_ROW, TRADE
+from tercet.market.calendar import session, trading_hours
+from tercet.market.events import LEVEL_ROW
 from tercet.market.instruments import Instrument
 from tercet.market.store import Day, open_day
 from tercet.sim.open import NO_EVENTS, open_crowd, open_history
@@ -21,7 +20,6 @@ from tercet.sim.settings import CROWDS, CrowdSettings
 from tercet.sim.state import HISTORY
 
 CROWD_DATE = datetime.date(2000, 1, 3)
-BOOK_SIZES = ((2048, 2048), (8192, 8192), (32768, 65536), (65536, 1 << 20))  # levels, orders: the first that holds a whole day
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,15 @@ def history_market(day: Day) -> Market:
     events = np.asarray(day.events)
     if not len(events):
         raise BadInput(f"{day.path}: the day has no events; expected a recorded day")
-    hours = session(day.meta.date)
-    opens = max(hours.open_ns, int(events["time"][0]))
-    closes = min(hours.close_ns, int(events["time"][-1]))
+    hours = trading_hours(day.meta.date, day.meta.tz, day.meta.first_time, day.meta.last_time)
     others = [other for other in stored_days(day.path.parent, day.meta.symbol) if other.path.name != day.path.name]
     traded = day_lots(day)
     return Market(
         name=f"history:{day.path.name}",
         kind=HISTORY,
         instrument=day.meta.instrument,
-        open_ns=opens,
-        close_ns=closes,
+        open_ns=hours.open_ns,
+        close_ns=hours.close_ns,
         events=events,
         levels=day.start,
         book_size=fitting_book(day),
@@ -108,27 +104,5 @@ def crowd_market(name: str, settings: CrowdSettings) -> Market:
         expected_day_lots=2 * settings.market_rate * settings.market_lots * seconds,
         volume_source="the crowd's parameters",
         curve=VolumeCurve(tuple(settings.season), "the crowd's season"),
-        caveat="invented flow without intelligence: it does not react to what we do beyond the book",
+        caveat="invented flow without intelligence: it refills the book but never trades on what we do, so resting orders cost too little",
     )
-
-
-def stored_days(store: Path, symbol: str) -> list[Day]:
-    """The days of a symbol in a store, in the order of their dates."""
-    return [open_day(path) for path in sorted(store.glob(f"{symbol}_*")) if (path / "day.json").exists()]
-
-
-def day_lots(day: Day) -> float:
-    """Lots executed on a day, hidden ones included."""
-    kinds = day.events["kind"]
-    return float(day.events["lots"][(kinds == TRADE) | (kinds == HIDDEN)].sum())
-
-
-def fitting_book(day: Day) -> tuple[int, int]:
-    """The smallest of BOOK_SIZES that refuses none of a day's orders, with as much room again for ours and what we leave standing."""
-    for levels, orders in BOOK_SIZES:
-        book = new_books(1, levels, orders)[0]
-        start(book, day.start)
-        apply_all(book, np.asarray(day.events))
-        if 2 * int(book.used) < orders and not book.refused.any():
-            return levels, orders
-    raise BadInput(f"{day.path}: more than {BOOK_SIZES[-1][1]} orders rest at once; expected fewer")

@@ -119,16 +119,6 @@ def run(
     return Result(market, plan, names, settings, costs, outcomes, tuple(warnings(names, costs, outcomes)))
 
 
-def trace(market: Market, plan: Plan, place: int, policy: Policy, settings: Settings) -> tuple[NDArray[np.void], NDArray[np.void]]:
-    """Work one parent of a plan once more; returns its decisions (TRACE) and its fills (REPORT)."""
-    rows = records(plan.parents, market)
-    worker = Worker(market, settings, int(plan.sessions[place]))
-    worker.roll(int(rows["start"][place]))
-    worker.work(rows[place], policy, settings.seed * 1_000_003 + place)
-    scratch = worker.scratch
-    return np.array(scratch.trace[: scratch.traced]), np.array(scratch.reports[: scratch.count])
-
-
 def chunks(plan: Plan, threads: int) -> list[NDArray[np.int64]]:
     """The places of the parents that one worker takes in one go: of one session, in the order of their starts."""
     pieces = []
@@ -141,12 +131,13 @@ def chunks(plan: Plan, threads: int) -> list[NDArray[np.int64]]:
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:
     """Sentences on what makes a result less than it seems."""
+    altered = outcomes["altered_lots"].sum(axis=1) / np.maximum(outcomes["recorded_lots"].sum(axis=1), 1)
+    unfilled = costs["unfilled_share"].mean(axis=1)
     said = []
-    for name, cost, outcome in zip(names, costs, outcomes, strict=True):
-        altered = outcome["altered_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)
-        if altered > ALTERED_WARNING:
-            said.append(f"{name}: {altered:.1%} of the recorded volume was altered by our orders; expected {ALTERED_WARNING:.0%} at most")
-        unfilled = float(np.mean(cost["unfilled_share"]))
-        if unfilled > UNFILLED_VOID:
-            said.append(f"{name}: void, {unfilled:.2%} of all lots found nobody to trade with; expected {UNFILLED_VOID:.1%} at most")
+    if altered.max() > ALTERED_WARNING:
+        which = names[int(altered.argmax())]
+        said.append(f"our orders altered up to {altered.max():.1%} of recorded volume ({which}); expected {ALTERED_WARNING:.0%} at most")
+    for name, share in zip(names, unfilled, strict=True):
+        if share > UNFILLED_VOID:
+            said.append(f"{name}: void, {share:.2%} of all lots found nobody to trade with; expected {UNFILLED_VOID:.1%} at most")
     return said

@@ -4,8 +4,13 @@ from typing import Any
 
 from tercet.bench.flow import CANCEL
 from tercet.book.matching import cancel, cancel_id, submit
+from tercet.book.queries import best, two_sided
+from tercet.book.records import FREE, SUBMIT
 from tercet.book.state import LIMIT
 from tercet.compiled import compiled
+from tercet.market.events import BUY
+from tercet.sim.episode import advance
+from tercet.sim.wire import send
 
 
 @compiled
@@ -32,3 +37,21 @@ def play_hashed(book: Any, stream: Any, fills: Any) -> Any:
         else:
             total += submit(book, stream[i, 1], LIMIT, stream[i, 2], stream[i, 3], stream[i, 4], 0, fills)[1]
     return total
+
+
+@compiled
+def always_in_the_queue(sim: Any, events: Any, scratch: Any, child: Any) -> Any:
+    """Play a recorded day, looking once a second that a bid of ours stands at the best price's queue or waits behind it."""
+    time = events[0].time if len(events) else 0
+    while sim.cursor < len(events):
+        time += 1_000_000_000
+        advance(sim, events, time, scratch)
+        scratch.count = 0
+        if sim.own[0].state == FREE and two_sided(sim.book):
+            child.verb = SUBMIT
+            child.kind = LIMIT
+            child.side = BUY
+            child.tick = best(sim.book, BUY)
+            child.lots = 100
+            send(sim, child, time)
+    return sim.filled

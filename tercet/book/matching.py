@@ -41,18 +41,18 @@ def submit(book, side, kind, tick, lots, id, owner, fills):
     if book.halted != 0:
         return refuse(book, REFUSED_HALTED), 0
     other = book.sides[row_of(-side)]
-    if other.levels == 0 or side * tick + other.top < 0:
-        if kind in (LIMIT, POST_ONLY):
-            return rest(book, side, tick, lots, id, owner), 0
-        return (refuse(book, REFUSED_TOO_THIN) if kind == FOK else DONE), 0
-    if kind == POST_ONLY:
-        return refuse(book, REFUSED_WOULD_TRADE), 0
-    if kind == FOK and not fillable(book, side, tick, lots, owner):
+    left, count = lots, 0
+    if other.levels > 0 and side * tick + other.top >= 0:
+        if kind == POST_ONLY:
+            return refuse(book, REFUSED_WOULD_TRADE), 0
+        if kind == FOK and not fillable(book, side, tick, lots, owner):
+            return refuse(book, REFUSED_TOO_THIN), 0
+        left, count = match(book, side, tick, lots, owner, fills)
+        if left < 0:
+            return refuse(book, STOPPED_SELF_MATCH), count
+    elif kind == FOK:
         return refuse(book, REFUSED_TOO_THIN), 0
-    left, count = match(book, side, tick, lots, owner, fills)
-    if left < 0:
-        return refuse(book, STOPPED_SELF_MATCH), count
-    if left > 0 and kind == LIMIT:
+    if left > 0 and kind in (LIMIT, POST_ONLY):
         return rest(book, side, tick, left, id, owner), count
     return DONE, count
 

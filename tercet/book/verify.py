@@ -11,21 +11,25 @@ from tercet.market.events import REVEAL
 def verify(book, events, rows):
     """Replay `events` into `book` and compare it with `rows` after each message and the levels that it revealed.
 
-    rows: (messages, 2 sides, depth, 2) of tick and lots, best first, lots 0 where a level is empty.
-    Returns (rows compared, rows that differ, levels revealed, first row that differs or -1).
+    rows: (messages, 2 sides, depth, 2) of tick and lots, best first, lots 0 where a level is empty. A message that takes lots which
+    the book does not have differs too, whatever the levels say. Returns (rows compared, rows that differ, levels revealed, first row
+    that differs or -1).
     """
     message, mismatches, revealed, first = -1, 0, 0, -1
+    missing = 0
     for i in range(len(events)):
-        apply(book, events[i])
+        missing += apply(book, events[i])
         if events[i].kind == REVEAL:
             revealed += 1
         else:
             message += 1
-        last_of_message = i + 1 == len(events) or events[i + 1].kind != REVEAL
-        if last_of_message and message < len(rows) and not same(book, rows[message]):
+        if i + 1 < len(events) and events[i + 1].kind == REVEAL:
+            continue
+        if missing > 0 or not same(book, rows[message]):
             mismatches += 1
             if first < 0:
                 first = message
+        missing = 0
     return message + 1, mismatches, revealed, first
 
 

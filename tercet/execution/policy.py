@@ -80,10 +80,11 @@ def withdraw(pad, count, own):
 
 
 @compiled
-def move(pad, count, own, tick):
+def move(pad, count, own, tick, post_only=True):
     """Child: move an order of ours to another price, at the end of the queue there. Returns the count of children."""
     child = pad.children[count]
     child.verb = REPLACE_OWN
+    child.kind = POST_ONLY if post_only else LIMIT
     child.handle = own.handle
     child.tick = tick
     child.lots = own.lots + own.filled

@@ -119,16 +119,22 @@ def begin(view, parent):
 @compiled
 def see_own(view, sim):
     """Our orders, and how far the first of them is from the head of its queue."""
-    view.open = 0
+    count_open(view, sim)
     view.ahead = 0
-    seen = False
+    for i in range(len(view.own)):
+        if sim.own[i].slot != 0:
+            view.ahead = queue_ahead(sim.book, sim.own[i].slot)
+            return
+
+
+@compiled
+def count_open(view, sim):
+    """Our orders, and what is open of them: in the book, on the wire, or asked for by a replacement on the wire."""
+    view.open = 0
     for i in range(len(view.own)):
         view.own[i] = sim.own[i]
         if sim.own[i].state != FREE:
             view.open += sim.own[i].lots
-            if sim.own[i].slot != 0 and not seen:
-                view.ahead = queue_ahead(sim.book, sim.own[i].slot)
-                seen = True
 
 
 @compiled
@@ -136,6 +142,7 @@ def see_depth(view, book):
     """The best levels of both sides, and the imbalance over 1, 3 and 5 of them."""
     for row in range(2):
         count = depth(book, BUY if row == 0 else SELL, view.ticks[row], view.depth[row])
+        view.ticks[row, count:] = 0
         view.depth[row, count:] = 0
     bids, asks = 0, 0
     for level in range(LEVELS):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.execution.view import CURVE_STEPS
-from tercet.market.calendar import session
+from tercet.market.calendar import trading_hours
 from tercet.market.events import HIDDEN, TRADE
 from tercet.market.tables import read_tape
 
@@ -72,7 +72,7 @@ def from_days(days: Sequence[Any]) -> VolumeCurve:
     """The mean normalised volume of stored days."""
     shares = []
     for day in days:
-        hours = session(day.meta.date)
+        hours = trading_hours(day.meta.date, day.meta.tz, day.meta.first_time, day.meta.last_time)
         traded = day.events[np.isin(day.events["kind"], (TRADE, HIDDEN))]
         parts, _ = np.histogram(traded["time"], PARTS, (hours.open_ns, hours.close_ns), weights=traded["lots"].astype(np.float64))
         if parts.sum() == 0:

@@ -1,8 +1,9 @@
 """Parents being worked, child by child: what a policy asks for is made to keep the parent's terms before it is sent."""
 
-from tercet.book.records import CANCEL_OWN, REPLACE_OWN, SUBMIT
+from tercet.book.records import CANCEL_OWN, REPLACE_OWN, RESTING, SENT, SUBMIT
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
+from tercet.execution.policy import withdraw
 
 KEPT, CHANGED, DROPPED = 0, 1, 2
 
@@ -15,7 +16,7 @@ def conform(child, view, parent):
     """
     if child.verb == CANCEL_OWN:
         return KEPT
-    if quiet(parent, view.now):
+    if quiet(parent, view.now, view.step):
         return DROPPED
     before_lots, before_tick, before_kind = child.lots, child.tick, child.kind
     child.side = parent.side
@@ -57,12 +58,23 @@ def behind_least(view, parent):
 
 
 @compiled
-def quiet(parent, now):
-    """Whether a no-trade window holds now."""
+def quiet(parent, now, step):
+    """Whether a no-trade window holds now, or begins before the next decision."""
     for i in range(len(parent.quiet)):
-        if parent.quiet[i, 0] <= now < parent.quiet[i, 1]:
+        begins, ends = parent.quiet[i, 0], parent.quiet[i, 1]
+        if begins < ends and begins < now + step and now < ends:
             return True
     return False
+
+
+@compiled
+def pull(view, pad):
+    """Take back what rests, as far as a pad has room. Returns the count of children."""
+    count = 0
+    for i in range(len(view.own)):
+        if view.own[i].state in (SENT, RESTING) and count < len(pad.children):
+            count = withdraw(pad, count, view.own[i])
+    return count
 
 
 @compiled

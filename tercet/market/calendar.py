@@ -45,6 +45,16 @@ def session(day: date, calendar: str = "us-equities") -> Session:
     return Session(_at(day, opens, tz), _at(day, closes, tz))
 
 
+def trading_hours(day: date, tz: str, first_ns: int, last_ns: int) -> Session:
+    """The part of a recorded day's regular hours that its events cover; all that they cover where its zone has no calendar here."""
+    if tz == NEW_YORK:
+        regular = session(day)
+        opens, closes = max(regular.open_ns, first_ns), min(regular.close_ns, last_ns)
+        if opens < closes:
+            return Session(opens, closes)
+    return Session(first_ns, last_ns)
+
+
 def clock(time_ns: int, tz: str = NEW_YORK) -> str:
     """The wall clock of `tz` at `time_ns`, as 09:30:00.004241176."""
     seconds, nanos = divmod(int(time_ns), SECOND)

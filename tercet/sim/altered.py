@@ -47,6 +47,29 @@ def take(table, id, lots):
 
 
 @compiled
+def take_at(table, side, tick, lots):
+    """Take up to `lots` off the differences at a level, whosever they are; returns the lots taken."""
+    left = lots
+    for i in range(table.count - 1, -1, -1):
+        row = table.rows[i]
+        if left > 0 and row.side == side and row.tick == tick:
+            taken = min(left, row.lots)
+            left -= taken
+            row.lots -= taken
+            if row.lots == 0:
+                drop(table, i)
+    return lots - left
+
+
+@compiled
+def finish(table, id):
+    """Note that the recording has no more of an order."""
+    for i in range(table.count):
+        if table.rows[i].id == id:
+            table.rows[i].finished = 1
+
+
+@compiled
 def lots_of(table, id):
     """An order's difference."""
     for i in range(table.count):

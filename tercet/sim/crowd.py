@@ -5,9 +5,11 @@ Each order's lifetime is drawn at its birth, and every number is keyed by class 
 without them differ only where our orders act.
 """
 
+import math
+
 from tercet.book.flow import printed, touched
-from tercet.book.matching import cancel, submit
-from tercet.book.state import LIMIT, MARKET
+from tercet.book.matching import cancel, refuse, submit
+from tercet.book.state import LIMIT, MARKET, REFUSED_FULL
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, SELL, TRADE
 from tercet.sim.ours import made
@@ -75,8 +77,11 @@ def arrival(sim, clock, now):
 
 @compiled
 def size_of(mean, step, u):
-    """A size of that mean, a multiple of `step`."""
-    return step * (1 + int(exponential(u) * max(mean / step - 0.5, 0.1)))
+    """A size of that mean (at least `step`), a multiple of `step`: geometric."""
+    steps = mean / step
+    if steps <= 1.0:
+        return step
+    return step * (1 + int(exponential(u) / math.log(steps / (steps - 1.0))))
 
 
 @compiled
@@ -92,8 +97,9 @@ def limit_order(sim, scratch):
     tick = max(1, reference - side * (1 + int(exponential(draw(sim, LIMITS, PLACE)) * crowd.reach)))
     lots = size_of(crowd.limit_lots, crowd.lot_step, draw(sim, LIMITS, LOTS))
     id = sim.draws[LIMITS] + 1
-    slot = 0
-    if sim.death_count < len(sim.deaths):
+    if sim.death_count == len(sim.deaths):
+        slot = refuse(sim.book, REFUSED_FULL)
+    else:
         slot, _ = submit(sim.book, side, LIMIT, tick, lots, id, 0, scratch)
     if slot > 0:
         push_death(sim, sim.now + int(exponential(draw(sim, LIMITS, LIFE)) * crowd.life_s * SECOND) + 1, id, slot)

@@ -13,8 +13,8 @@ With no order of ours the book and the prints are the file's.
 from tercet.book.flow import printed, touched
 from tercet.book.ids import find
 from tercet.book.matching import reduce, rest
-from tercet.book.queries import first_at, row_of
-from tercet.book.replay import PUBLIC, anonymous, apply, clear_between, set_level, take, take_oldest
+from tercet.book.queries import first_at, next_at, row_of
+from tercet.book.replay import PUBLIC, anonymous, apply, clear_between, public_at, set_level, take, take_oldest
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, HIDDEN, REDUCE, REVEAL, TRADE
 from tercet.sim import altered
@@ -55,7 +55,7 @@ def untouched(sim):
 @compiled
 def single(sim, event, scratch):
     """Let an event other than an execution happen beside our orders."""
-    if sim.phantoms.count > 0:
+    if sim.phantoms.count > 0 and event.kind != REVEAL:  # its id is a tick
         expire(sim, event)
     if event.kind == ADD:
         crossed = fill_ahead(sim, -event.side, -event.side * event.tick, event.lots, 0, scratch)
@@ -136,7 +136,7 @@ def maker_of(book, event):
     if slot == 0:
         slot = first_at(book, row_of(event.side), key)
         while slot != 0 and book.orders[slot].owner == US:
-            slot = book.orders[slot].next
+            slot = next_at(book, slot)
     return slot
 
 
@@ -144,35 +144,63 @@ def maker_of(book, event):
 def remove(sim, event, lots):
     """Take away what a recorded removal names, at most `lots` of it in our world; what it leaves standing is phantom.
 
-    Taken from the named order, else from the level's anonymous lots, else from its oldest; what we removed before is not there.
-    Returns the lots that left the book.
+    It comes off the orders that a plain replay takes it from; what we removed before is not there. Returns the lots that left the book.
     """
-    book, side, tick = sim.book, event.side, event.tick
-    named = find(book, event.id)
-    named = named if named != 0 and book.orders[named].key == side * tick else 0
-    recorded = event.lots
-    id = event.id
-    finished = 1
-    if named == 0:
-        recorded -= altered.take(sim.removed, event.id, recorded)
-        lots = min(lots, recorded)
-        id = anonymous(side, tick)
-    else:
-        finished = recorded >= book.orders[named].lots + altered.lots_of(sim.removed, id)
-    done = lots - take(book, id, side, tick, lots)
-    rest_of_it = recorded - done
-    rest_of_it -= altered.take(sim.removed, id, rest_of_it)
-    if rest_of_it > 0 and done < lots:
-        wanted_of_oldest = min(rest_of_it, lots - done)
-        from_oldest = wanted_of_oldest - take_oldest(book, side, tick, wanted_of_oldest)
-        done += from_oldest
-        rest_of_it -= from_oldest
-    phantom = min(rest_of_it, recorded - lots)
+    slot = find(sim.book, event.id)
+    if slot == 0 or sim.book.orders[slot].key != event.side * event.tick:
+        left = event.lots - altered.take(sim.removed, event.id, event.lots)
+        return remove_unnamed(sim, event, left, lots)
+    standing = sim.book.orders[slot].lots
+    if sim.phantoms.count > 0:
+        standing = max(0, min(standing - altered.lots_of(sim.phantoms, event.id), real_at(sim, event.side, event.tick)))
+    recorded = standing + altered.lots_of(sim.removed, event.id)
+    named = min(event.lots, recorded)
+    gone = min(named, standing, lots)
+    if gone > 0:
+        reduce(sim.book, slot, gone)
+    phantom = named - gone - altered.take(sim.removed, event.id, named - gone)
     if phantom > 0:
-        sim.phantom_lots += phantom
-        altered.add(sim.phantoms, id, side, tick, phantom, event.time, finished)
-    sim.missing_lots += rest_of_it - phantom
-    return done
+        leave(sim, event, event.id, phantom, named == recorded)
+    elif sim.phantoms.count > 0 and named == recorded:
+        altered.finish(sim.phantoms, event.id)
+    return gone + remove_unnamed(sim, event, event.lots - named, lots - gone)
+
+
+@compiled
+def remove_unnamed(sim, event, recorded, lots):
+    """Take away, like `remove`, what a level loses from no order that stands under its name: from its anonymous lots, else its oldest.
+
+    Its oldest are those that we took first, so that what we removed there goes before its oldest that still stand.
+    """
+    if recorded <= 0:
+        return 0
+    side, tick, id = event.side, event.tick, anonymous(event.side, event.tick)
+    real = max(0, real_at(sim, side, tick))
+    may = min(recorded, lots, real)
+    gone = may - take(sim.book, id, side, tick, may)
+    left = recorded - gone - altered.take_at(sim.removed, side, tick, recorded - gone)
+    may = min(left, lots - gone, real - gone)
+    oldest = may - take_oldest(sim.book, side, tick, may)
+    gone += oldest
+    left -= oldest
+    phantom = min(left, real - gone)
+    if phantom > 0:
+        leave(sim, event, id, phantom, True)
+    sim.missing_lots += left - phantom
+    return gone
+
+
+@compiled
+def leave(sim, event, id, lots, finished):
+    """Leave standing, as phantom, what the recording takes off an order and our world's aggressor spent on us."""
+    sim.phantom_lots += lots
+    altered.add(sim.phantoms, id, event.side, event.tick, lots, event.time, finished)
+
+
+@compiled
+def real_at(sim, side, tick):
+    """The public's lots at a level that the recording still has."""
+    return public_at(sim.book, side, tick)[0] - altered.lots_at(sim.phantoms, side, tick)
 
 
 @compiled
@@ -216,10 +244,9 @@ def first_of_ours(sim, side):
 
 @compiled
 def before(book, slot, other):
-    """Whether `slot` stands before `other` in the queue of their level."""
-    key = book.orders[other].key
+    """Whether `slot` stands before `other`, an order at the same price."""
     ahead = book.orders[other].prev
-    while ahead != 0 and book.orders[ahead].key == key:
+    while ahead != 0:
         if ahead == slot:
             return True
         ahead = book.orders[ahead].prev
@@ -228,13 +255,18 @@ def before(book, slot, other):
 
 @compiled
 def expire(sim, event):
-    """Let phantom lots go that this recorded message ends, or that it would cross."""
+    """Let phantom lots go that this recorded message ends, or that it would meet first: an order that crosses, a trade beyond."""
+    executed = event.kind in (TRADE, HIDDEN)
     for i in range(sim.phantoms.count - 1, -1, -1):
         row = sim.phantoms.rows[i]
-        if row.time == event.time:
+        same_side = row.side == event.side
+        if executed and same_side and row.time == event.time:  # the aggressor who left them
             continue
-        same_level = row.side == event.side and row.tick == event.tick
-        crossed = event.kind == ADD and row.side == -event.side and (event.tick - row.tick) * event.side >= 0
+        same_level = same_side and row.tick == event.tick
+        if event.kind == ADD:
+            crossed = not same_side and (event.tick - row.tick) * event.side >= 0
+        else:
+            crossed = executed and same_side and (row.tick - event.tick) * event.side > 0
         if row.id == event.id or (row.finished != 0 and same_level) or crossed:
             left = take(sim.book, row.id, row.side, row.tick, row.lots)
             take_oldest(sim.book, row.side, row.tick, left)
@@ -245,9 +277,12 @@ def expire(sim, event):
 def reveal(sim, event):
     """Let a level come into view: what we removed there stays removed, what is phantom there stays phantom."""
     side, tick, book = event.side, event.tick, sim.book
+    removed, phantom = 0, 0
     if sim.phantoms.count > 0 or sim.removed.count > 0:
         altered.drop_between(sim.phantoms, side, event.id, tick)
         altered.drop_between(sim.removed, side, event.id, tick)
+        removed, phantom = altered.lots_at(sim.removed, side, tick), altered.lots_at(sim.phantoms, side, tick)
+        if removed > event.lots:  # some of them left in the recording, out of view
+            removed -= altered.take_at(sim.removed, side, tick, removed - event.lots)
     clear_between(book, side, event.id, tick)
-    lots = event.lots - altered.lots_at(sim.removed, side, tick) + altered.lots_at(sim.phantoms, side, tick)
-    set_level(book, side, tick, max(lots, 0))
+    set_level(book, side, tick, event.lots - removed + phantom)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.book.flow import touched
 from tercet.book.replay import start
 from tercet.market.events import EVENT, LEVEL_ROW
 from tercet.sim import crowd
@@ -17,7 +18,8 @@ WARM_LIVES = 15.0  # mean lifetimes that a crowd lives before its opening
 def open_history(levels: NDArray[np.void], size: tuple[int, int]) -> Any:
     """A recorded day before its first event, from its start state (LEVEL_ROWs). `size`: levels and orders of the book."""
     sim = new_sim(HISTORY, *size)
-    start(sim.book, np.asarray(levels, LEVEL_ROW))
+    start(sim.book, np.asarray(levels, LEVEL_ROW).view(np.recarray))
+    touched(sim.flow, sim.book, sim.now)
     return sim
 
 

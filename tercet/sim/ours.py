@@ -2,11 +2,14 @@
 
 from tercet.book.flow import touched
 from tercet.book.matching import cancel, replace, submit
+from tercet.book.queries import row_of
 from tercet.book.records import AGGRESSIVE, CANCEL_OWN, CANCELLING, COMPLETION, FREE, PASSIVE, RESTING, SUBMIT
+from tercet.book.replay import public_at
+from tercet.book.state import POST_ONLY, REFUSED_HALTED, REFUSED_INVALID
 from tercet.compiled import compiled
-from tercet.sim.altered import add, take
+from tercet.sim.altered import add, lots_at, take, take_at
 from tercet.sim.state import HISTORY, US
-from tercet.sim.wire import own_index
+from tercet.sim.wire import asked, own_index
 
 _OUR_IDS = -(2**40)
 
@@ -24,15 +27,27 @@ def deliver(sim, scratch):
     if child.verb == CANCEL_OWN:
         withdraw(sim, place)
     elif child.verb == SUBMIT:
-        slot, count = submit(sim.book, child.side, child.kind, child.tick, child.lots, _OUR_IDS - child.handle, US, scratch)
+        slot, count = submit(sim.book, int(child.side), child.kind, child.tick, child.lots, _OUR_IDS - child.handle, US, scratch)
         traded(sim, place, slot, count, AGGRESSIVE, scratch)
-    elif child.lots <= own.filled:
-        withdraw(sim, place)
     else:
-        slot, count = replace(sim.book, own.slot, child.tick, child.lots - own.filled, scratch)
+        change(sim, place, child, scratch)
+    if own.state != FREE:
+        own.lots = max(sim.book.orders[own.slot].lots, asked(sim, own.handle) - own.filled)
+    touched(sim.flow, sim.book, sim.now)
+
+
+@compiled
+def change(sim, place, child, scratch):
+    """Replace an order of ours. A venue that refuses leaves it as it was; a post-only one that would now trade leaves the book."""
+    own, book = sim.own[place], sim.book
+    opposite = book.sides[row_of(-own.side)]
+    if child.lots <= own.filled or (child.kind == POST_ONLY and opposite.levels > 0 and own.side * child.tick + opposite.top >= 0):
+        withdraw(sim, place)
+        return
+    slot, count = replace(book, own.slot, child.tick, child.lots - own.filled, scratch)
+    if slot not in (REFUSED_HALTED, REFUSED_INVALID):
         own.tick = child.tick
         traded(sim, place, slot, count, AGGRESSIVE, scratch)
-    touched(sim.flow, sim.book, sim.now)
 
 
 @compiled
@@ -81,8 +96,11 @@ def traded(sim, place, slot, count, how, scratch):
 @compiled
 def removed_by_us(sim, fill, side):
     """Note the lots that we took from a recorded order: its phantom lots first, then lots that the recording still counts on."""
-    phantom = take(sim.phantoms, fill.id, fill.lots)
     sim.altered_lots += fill.lots
+    phantom = take(sim.phantoms, fill.id, fill.lots)
+    if sim.phantoms.count > 0:  # phantom lots of the level's own name stand in whichever order is the oldest
+        short = lots_at(sim.phantoms, side, fill.tick) - public_at(sim.book, side, fill.tick)[0]
+        phantom += take_at(sim.phantoms, side, fill.tick, max(0, min(short, fill.lots - phantom)))
     if fill.lots > phantom:
         add(sim.removed, fill.id, side, fill.tick, fill.lots - phantom, sim.now, 0)
 
@@ -94,9 +112,10 @@ def made(sim, place, lots, mid2, spread, scratch):
     own.filled += lots
     own.lots -= lots
     report(sim, own.handle, own.side, lots, own.tick, mid2, spread, PASSIVE, scratch)
-    if own.lots == 0:
+    if sim.book.orders[own.slot].lots == 0:  # a replacement on the wire may ask for more than stood
         own.state = FREE
         own.slot = 0
+        own.lots = 0
 
 
 @compiled
@@ -133,7 +152,7 @@ def complete(sim, side, lots, kind, tick, scratch):
     own.side = side
     own.filled = 0
     own.lots = lots
-    slot, count = submit(sim.book, side, kind, tick, lots, _OUR_IDS - own.handle, US, scratch)
+    slot, count = submit(sim.book, int(side), kind, tick, lots, _OUR_IDS - own.handle, US, scratch)
     traded(sim, 0, slot, count, COMPLETION, scratch)
     touched(sim.flow, sim.book, sim.now)
     return lots - sim.book.traded

@@ -90,16 +90,16 @@ def sim_dtype(levels: int, orders: int, deaths: int = 1) -> np.dtype[Any]:
 
 
 @cache
-def scratch_dtype(orders: int, reports: int = 16384, traces: int = 4096) -> np.dtype[Any]:
-    """What a worker needs beside a SIM and reuses: fills of one sweep, the crowd's last event, reports and trace of one parent."""
+def scratch_dtype(orders: int, reports: int = 16384, looks: int = 4096) -> np.dtype[Any]:
+    """What a worker needs beside a SIM and reuses: fills of one sweep, the crowd's last event, reports and looks of one parent."""
     return np.dtype(
         [
             ("rows", FILL, orders + 1),
             ("event", EVENT),
             ("count", np.int64),
             ("reports", REPORT, reports),
-            ("traced", np.int64),
-            ("trace", TRACE, traces),
+            ("looked", np.int64),
+            ("looks", TRACE, looks),
         ],
         align=True,
     )

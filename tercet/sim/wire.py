@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tercet.book.records import CANCEL_OWN, CANCELLING, FREE, SENT, SUBMIT
+from tercet.book.records import CANCEL_OWN, CANCELLING, FREE, REPLACE_OWN, SENT, SUBMIT
 from tercet.compiled import compiled
 from tercet.sim.random import uniform
 
@@ -78,6 +78,17 @@ def own_index(sim, handle):
         if sim.own[i].handle == handle and sim.own[i].state != FREE:
             return i
     return 0
+
+
+@compiled
+def asked(sim, handle):
+    """The most lots, filled ones included, that replacements still on the wire ask of an order; 0 where there are none."""
+    most = 0
+    for i in range(sim.wire_count):
+        child = sim.wire[(sim.wire_head + i) % len(sim.wire)]
+        if child.verb == REPLACE_OWN and child.handle == handle:
+            most = max(most, child.lots)
+    return most
 
 
 @compiled

@@ -1,0 +1,36 @@
+"""`tercet`: the command line. What fails says in one sentence what was wrong, and exits with 1."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import tercet
+from tercet.cli import backtest, bench, calibrate, market
+from tercet.errors import TercetError
+
+app = typer.Typer(help=tercet.__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+for family in (market, backtest, bench, calibrate):
+    family.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(tercet.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def tercet_command(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Machine learning that trades, honestly measured."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except (TercetError, OSError) as error:
+        typer.echo(f"tercet: {error}", err=True)
+        sys.exit(1)

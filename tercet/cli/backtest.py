@@ -1,0 +1,148 @@
+"""`tercet backtest` and `tercet demo`: policies on a market, judged."""
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from tercet.cli.output import console, say_json
+from tercet.errors import BadInput
+
+NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
+PARTS = {
+    "spread_bps": "spread",
+    "walk_bps": "walk",
+    "timing_bps": "timing",
+    "completion_bps": "compl.",
+    "fees_bps": "fees",
+    "completion": "done",
+    "passive_share": "passive",
+    "unfilled_share": "left",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(backtest)
+    app.command()(demo)
+
+
+def backtest(
+    market: Annotated[str, typer.Option(help="history:DAY or crowd:NAME.")] = "crowd:default",
+    policies: Annotated[str, typer.Option(help="Names, with commas between them.")] = NINE,
+    parents: Annotated[int, typer.Option(help="How many parent orders each policy works.")] = 200,
+    size: Annotated[str, typer.Option(help="Lots (2000), or a share: 1%adv, 10%volume.")] = "1%volume",
+    horizon: Annotated[str, typer.Option(help="How long each parent may take, such as 5min.")] = "5min",
+    side: Annotated[str, typer.Option(help="buy, sell or both: every start is then traded both ways.")] = "both",
+    seed: Annotated[int, typer.Option(help="Of everything random: same seed, same bytes.")] = 0,
+    step: Annotated[str, typer.Option(help="Time between decisions.")] = "1s",
+    order_latency: Annotated[str, typer.Option(help="From us to the venue: a time, or several to draw from (400us,600us).")] = "500us",
+    feed_latency: Annotated[str, typer.Option(help="From the venue to us.")] = "500us",
+    taker_fee: Annotated[float | None, typer.Option(help="Per lot, in the currency; the instrument's own where not given.")] = None,
+    maker_fee: Annotated[float | None, typer.Option(help="Per lot; negative is a rebate.")] = None,
+    hidden_first: Annotated[bool, typer.Option(help="Recorded hidden executions fill our displayed orders first.")] = True,
+    threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report, one page that opens without a network.")] = None,
+) -> None:
+    """Work parent orders by each policy from the same states of a market, and compare what they cost."""
+    from tercet.backtest.markets import market as find_market
+    from tercet.backtest.parents import duration, plan
+    from tercet.backtest.runner import Settings
+
+    where = _with_fees(find_market(market), taker_fee, maker_fee)
+    chosen = _policies(policies)
+    settings = Settings(
+        step_ns=_positive(duration(step), "step"),
+        order_latency_ns=tuple(duration(part) for part in order_latency.split(",")),
+        feed_latency_ns=tuple(duration(part) for part in feed_latency.split(",")),
+        hidden_first=hidden_first,
+        seed=seed,
+        threads=threads,
+    )
+    orders = plan(where, parents, size, duration(horizon), side, seed)
+    result, summary = _run(where, orders, chosen, settings)
+    summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
+    if json_file:
+        say_json(summary, json_file)
+    if html:
+        _write_page(html, result, summary)
+    _show(summary)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the report goes.")] = Path("out"),
+    parents: Annotated[int, typer.Option(help="How many parent orders each policy works.")] = 400,
+) -> None:
+    """The main job on the embedded market: nine policies, a table, a report to open. No data, account or GPU."""
+    page = out / "demo.html"
+    backtest(parents=parents, json_file=out / "demo.json", html=page)
+    console.print(f"Open [bold]{page}[/] in a browser.", highlight=False)
+
+
+def _policies(names: str) -> list[Any]:
+    from tercet.execution.schedules import by_name
+
+    try:
+        return [by_name(name.strip()) for name in names.split(",")]
+    except KeyError as error:
+        raise BadInput(error.args[0]) from error
+
+
+def _positive(value: int, name: str) -> int:
+    if value <= 0:
+        raise BadInput(f"{name} was {value} ns; expected more than 0")
+    return value
+
+
+def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
+    fees = where.instrument.fees
+    changes = {name: value for name, value in (("taker_per_lot", taker), ("maker_per_lot", maker)) if value is not None}
+    instrument = msgspec.structs.replace(where.instrument, fees=msgspec.structs.replace(fees, **changes))
+    return dataclasses.replace(where, instrument=instrument)
+
+
+def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any, dict[str, Any]]:
+    from tercet.backtest.compare import summary
+    from tercet.backtest.runner import run
+
+    bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*bars, console=console, transient=True) as progress:
+        task = progress.add_task(f"{where.name}: parents × policies", total=len(orders.parents) * len(chosen))
+        result = run(where, orders, chosen, settings, lambda done: progress.advance(task, done))
+    return result, summary(result)
+
+
+def _write_page(path: Path, result: Any, summary: dict[str, Any]) -> None:
+    from tercet.report.backtest import write
+
+    write(path, result, summary, shlex.join(["tercet", *sys.argv[1:]]))
+
+
+def _table(*headings: str) -> Table:
+    return Table(Column("policy", no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings), box=SIMPLE_HEAD)
+
+
+def _show(summary: dict[str, Any]) -> None:
+    console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}", highlight=False)
+    costs, parts = _table("IS bps", "95% interval", "sd", "CVaR95", "against twap"), _table(*PARTS.values())
+    against = {row["policy"]: row for row in summary["paired"]}
+    for row in summary["policies"]:
+        pair = against.get(row["policy"])
+        cells = [f"{row['is_bps']:.2f}", f"{row['is_low']:.2f} to {row['is_high']:.2f}", f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}"]
+        costs.add_row(row["policy"], *cells, f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else "")
+        shown = (f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.1%}" for name in PARTS)
+        parts.add_row(row["policy"], *shown)
+    console.print(costs, parts)
+    fees = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in summary["fees"].items() if value)
+    parents, blocks = summary["policies"][0]["parents"], summary["n_blocks"]
+    console.print(f"{parents} parents in {blocks} blocks of time; fees in {summary['currency']}: {fees or 'none'}", highlight=False)
+    for warning in summary["warnings"]:
+        console.print(f"[yellow]warning[/] {warning}", highlight=False)

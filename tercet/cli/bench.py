@@ -1,0 +1,34 @@
+"""`tercet bench`: how fast the parts are, as one flat object of numbers."""
+
+from typing import Annotated
+
+import typer
+
+from tercet.cli.output import console, say_json
+from tercet.errors import BadInput
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(bench)
+
+
+def bench(
+    part: Annotated[str | None, typer.Argument(help="book, replay, import or backtest; all of them where none is named.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+) -> None:
+    """Measure the speed: best of several rounds, after compiling."""
+    from tercet.bench import backtest, book, importing, replay
+
+    parts = {"book": book.measure, "replay": replay.measure, "import": importing.measure, "backtest": backtest.measure}
+    if part is not None and part not in parts:
+        raise BadInput(f"part was {part!r}; expected one of {', '.join(parts)}")
+    measured: dict[str, float] = {}
+    for name in [part] if part else parts:
+        with console.status(f"measuring {name}"):
+            measured |= parts[name]()
+    if as_json:
+        say_json(measured)
+        return
+    for name, value in measured.items():
+        console.print(f"{name:<32}{value:>18,.0f}", highlight=False)
