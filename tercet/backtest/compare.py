@@ -67,7 +67,18 @@ def table(result: Result) -> list[dict[str, Any]]:
             "altered_share": float(outcome["altered_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)),
             "phantom_share": float(outcome["phantom_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)),
         }
+        row |= {"reversion": reversions(cost, result.settings.after_ns)}
         rows.append(row)
+    return rows
+
+
+def reversions(cost: NDArray[np.void], after_ns: tuple[int, ...]) -> list[dict[str, Any]]:
+    """How far the mid came back, in bps, at each time after the end: the mean over the parents whose session went on so long."""
+    rows = []
+    for place, time in enumerate(sorted(after_ns)):
+        known = cost["reversion_bps"][:, place]
+        known = known[~np.isnan(known)]
+        rows.append({"after_ns": time, "mean_bps": float(known.mean()) if len(known) else None, "parents": len(known)})
     return rows
 
 

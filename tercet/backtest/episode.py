@@ -10,7 +10,7 @@ from numba import types
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
 from tercet.execution.policy import DECIDE, PAD, cross
-from tercet.execution.view import PARENT, VIEW, begin, count_open, look
+from tercet.execution.view import AFTER_PLACES, PARENT, VIEW, begin, count_open, look
 from tercet.execution.working import DROPPED, behind_least, conform, pull, quiet
 from tercet.market.events import EVENT
 from tercet.sim.episode import advance
@@ -35,6 +35,7 @@ OUTCOME: Final = np.dtype(
         ("children", np.int64),
         ("dropped", np.int64),  # children that the parent's terms or the wire refused
         ("log_full", np.int64),
+        ("after_mid2", np.int64, AFTER_PLACES),  # bid + ask in ticks at the parent's times after its end; 0 where none
         ("arrival_tick_volatility", np.float64),  # ticks per square root of a second, over the minutes before
     ],
     align=True,
@@ -131,6 +132,10 @@ def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
         arrive(sim, events, parent, scratch, outcome)
     advance(sim, events, parent.end, scratch)
     finish(sim, parent, scratch, outcome)
+    for i in range(len(parent.after)):
+        if parent.after[i] > 0:
+            advance(sim, events, parent.end + parent.after[i], scratch)
+            outcome.after_mid2[i] = sim.flow.bid + sim.flow.ask
 
 
 @compiled

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tercet.backtest.episode import OUTCOME, machine
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import Plan, records
-from tercet.errors import TercetError
+from tercet.errors import BadInput, TercetError
 from tercet.execution.policy import Policy
 from tercet.execution.tca import COST, FEES, account
-from tercet.execution.view import VIEW
+from tercet.execution.view import AFTER_PLACES, VIEW
 from tercet.market.instruments import Instrument
 from tercet.sim.episode import advance
 from tercet.sim.open import set_latency
@@ -34,6 +34,7 @@ class Settings:
     order_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
     feed_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
     hidden_first: bool = field(default=True, metadata={"help": "hidden executions fill our displayed orders first"})
+    after_ns: tuple[int, ...] = field(default=(), metadata={"help": "times after the end at which reversion is measured, three at most"})
     seed: int = field(default=0, metadata={"help": "of everything random"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
 
@@ -100,6 +101,7 @@ def run(
 ) -> Result:
     """Work every parent of a plan by every policy. `progress` is told how many runs have ended. Same seed, same result on any cores."""
     rows = records(plan.parents, market)
+    look_after(rows, settings.after_ns, market.close_ns)
     costs = np.zeros((len(policies), len(rows)), COST)
     outcomes = np.zeros((len(policies), len(rows)), OUTCOME)
 
@@ -117,6 +119,14 @@ def run(
             done.result()
     names = tuple(policy.name for policy in policies)
     return Result(market, plan, names, settings, costs, outcomes, tuple(warnings(names, costs, outcomes)))
+
+
+def look_after(rows: Any, after_ns: Sequence[int], close_ns: int) -> None:
+    """Let parents note the mid at those times after their end, as far as the session goes."""
+    if len(after_ns) > AFTER_PLACES or any(time <= 0 for time in after_ns):
+        raise BadInput(f"times after the end were {list(after_ns)} ns; expected {AFTER_PLACES} at most, above 0")
+    for place, time in enumerate(sorted(after_ns)):
+        rows["after"][:, place] = np.where(rows["end"] + time <= close_ns, time, 0)
 
 
 def chunks(plan: Plan, threads: int) -> list[NDArray[np.int64]]:

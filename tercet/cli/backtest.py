@@ -48,6 +48,7 @@ def backtest(
     taker_fee: Annotated[float | None, typer.Option(help="Per lot, in the currency; the instrument's own where not given.")] = None,
     maker_fee: Annotated[float | None, typer.Option(help="Per lot; negative is a rebate.")] = None,
     hidden_first: Annotated[bool, typer.Option(help="Recorded hidden executions fill our displayed orders first.")] = True,
+    after: Annotated[str | None, typer.Option(help="Times after the end at which reversion is measured, such as 1min,5min.")] = None,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report, one page that opens without a network.")] = None,
@@ -64,6 +65,7 @@ def backtest(
         order_latency_ns=tuple(duration(part) for part in order_latency.split(",")),
         feed_latency_ns=tuple(duration(part) for part in feed_latency.split(",")),
         hidden_first=hidden_first,
+        after_ns=tuple(duration(part) for part in after.split(",")) if after else (),
         seed=seed,
         threads=threads,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from tercet.book.records import COMPLETION, PASSIVE
 from tercet.compiled import compiled
+from tercet.execution.view import AFTER_PLACES
 
 UNFILLED_SPREADS: Final = 5.0  # what is never filled is priced worse than the last executable price by the greater of
 UNFILLED_BPS: Final = 50.0  # so many spreads and so many basis points
@@ -30,6 +31,7 @@ COST: Final = np.dtype(
         ("participation", np.float64),  # Q filled before the end / (that + market volume)
         ("average_tick", np.float64),  # mean fill price in ticks, what is unfilled at p_R
         ("fills", np.int64),
+        ("reversion_bps", np.float64, AFTER_PLACES),  # the mid's move after the end, against the side traded; nan where not looked at
     ],
     align=True,
 )
@@ -87,3 +89,6 @@ def account(cost, log, parent, outcome, fees):
     cost.unfilled_share = left / lots
     cost.participation = before_end / max(before_end + outcome.market_lots, 1)
     cost.fills = log.count
+    for i in range(len(cost.reversion_bps)):
+        later = 0.5 * outcome.after_mid2[i]
+        cost.reversion_bps[i] = 1e4 * side * (end - later) / arrival if later != 0.0 else np.nan

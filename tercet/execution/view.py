@@ -17,6 +17,7 @@ from tercet.market.events import BUY, SELL
 LEVELS: Final = 5
 CURVE_STEPS: Final = 64
 QUIET_PLACES: Final = 4
+AFTER_PLACES: Final = 3
 
 # The parent order being worked, as compiled code needs it.
 PARENT: Final = np.dtype(
@@ -33,6 +34,7 @@ PARENT: Final = np.dtype(
         ("expected_lots", np.float64),  # market volume expected over the horizon
         ("curve", np.float64, CURVE_STEPS + 1),  # share of it expected by each 64th of the horizon, 0 to 1
         ("quiet", np.int64, (QUIET_PLACES, 2)),  # no-trade windows [from, to), ns
+        ("after", np.int64, AFTER_PLACES),  # times after the end at which the mid is noted once more, ns, rising; 0 where none
     ],
     align=True,
 )
