@@ -1,11 +1,7 @@
 """The compiled book: each rule by hand, and random tapes of every operation, beside the slow twin and the invariants."""
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,6 +10,7 @@ import pytest
 from book_pair import Pair, names_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modes import FLAGS, run_again
 from slow_book import Order
 
 from tercet.book import invariants, queries, state
@@ -397,11 +394,7 @@ def test_a_recorded_book_may_be_crossed_and_is_then_said_to_be() -> None:
 # Modes --------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flag", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
+@pytest.mark.parametrize("flag", FLAGS)
 def test_all_of_this_holds_once_more_with(flag: str) -> None:
     """With bounds checks no index leaves its array; uncompiled, the same source is plain Python."""
-    here = Path(__file__).resolve().parent
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not once_more and not recorded_day"]
-    command += [str(here / name) for name in ("test_book.py", "test_quality.py")]
-    done = subprocess.run(command, cwd=here.parent, env=os.environ | {flag: "1"}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    run_again(flag, "test_book.py", "test_quality.py")

@@ -210,6 +210,14 @@ def test_a_maker_that_two_executions_of_one_aggressor_finish_is_finished() -> No
     assert (world.standing(BUY, 100), world.phantoms()) == (3, {})
 
 
+def test_a_maker_that_the_next_aggressor_of_that_time_finishes_is_finished() -> None:
+    lines = ((9, "trade", BUY, 100, 4, 1), (9, "add", BUY, 98, 1, 7), (9, "trade", BUY, 100, 6, 1), (11, "add", BUY, 100, 2, 9))
+    world = behind_us(*lines, ours=4)
+    world.until(9)
+    assert (world.standing(BUY, 100), world.phantoms()) == (10 + 4, {(BUY, 100): 4})
+    assert world.end().standing(BUY, 100) == 10 + 2
+
+
 def test_the_rest_of_an_aggressor_that_comes_to_rest_at_the_same_time_ends_the_phantoms_it_would_cross() -> None:
     lines = ((9, "trade", BUY, 100, 10, 1), (9, "trade", BUY, 100, 10, 2), (9, "add", SELL, 100, 7, 3))
     world = behind_us(*lines).end()
@@ -304,6 +312,23 @@ def test_an_aggressor_whose_makers_we_took_goes_on_to_our_order_no_worse_than_wh
     world.ours(4, BUY, 100, 4)
     world.ours(4, BUY, 99, 4)
     assert world.end().fills() == [(3, 10, 100), (9, 4, 100)]
+
+
+def test_what_an_aggressor_does_not_find_it_takes_from_us_behind_the_last_of_its_makers() -> None:
+    lines = ((2, "add", BUY, 101, 10, 1), (2, "add", BUY, 100, 5, 2), (9, "trade", BUY, 101, 10, 1), (9, "trade", BUY, 100, 5, 2))
+    world = World(((BUY, 90, 20), (SELL, 110, 20)), tape(*lines))
+    world.ours(3, SELL, 101, 10)
+    world.ours(4, BUY, 100, 4)
+    world.ours(4, BUY, 99, 4)
+    assert world.end().fills() == [(3, 10, 101), (9, 4, 100)]
+    assert (world.standing(BUY, 100), world.phantoms(), world.removed()) == (0, {}, {})
+
+
+def test_a_file_that_takes_more_than_there_is_misses_as_much_with_our_orders_in_it() -> None:
+    lines = ((9, "trade", BUY, 100, 10, 50), (9, "add", BUY, 98, 1, 7), (9, "trade", BUY, 100, 10, 1), (11, "cancel", BUY, 100, 3, 1))
+    world = World(BOTH, tape((2, "add", BUY, 100, 10, 1), *lines))
+    world.ours(1, BUY, 100, 10)
+    assert world.end().missing == 13
 
 
 def test_a_full_table_forgets_and_counts_what_it_forgot() -> None:

@@ -20,7 +20,7 @@ from tercet.backtest.runner import Result, Settings, run
 from tercet.errors import BadInput
 from tercet.execution.schedules import by_name
 from tercet.report.backtest import write
-from tercet.report.figures import both_sides, spread_of
+from tercet.report.figures import spread_of
 from tercet.report.groups import quartiles
 from tercet.report.page import DASH, interval, number, percent, safe
 from tercet.report.parent import works
@@ -163,11 +163,11 @@ def test_a_single_parent_of_one_policy_makes_a_page(result: Result, tmp_path: Pa
     words = Seen((tmp_path / "page.html").read_text(encoding="utf-8")).words
     assert "Backtest of 1 policy on crowd:default" in words
     assert "nothing is compared" in words
-    assert not both_sides(alone)
+    assert not alone.both_sides
 
 
 def test_both_sides_of_a_start_stay_in_one_group(result: Result) -> None:
-    assert both_sides(result.plan)
+    assert result.plan.both_sides
     groups = quartiles(result, np.array([1.0, 3.0, 2.0, 2.5, 7.0, 6.0, 9.0, 9.5]), number)
     assert [group.parents for group in groups] == [2, 2, 2, 2]
     assert len(quartiles(result, np.ones(8), number)) == 1

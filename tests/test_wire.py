@@ -141,11 +141,13 @@ def test_a_replacement_reserves_what_it_asks_for_until_it_arrives() -> None:
     world = World(BOTH)
     handle = world.ours(1, BUY, 100, 4)
     world.sim.order_latency[:] = 10
-    for lots, after in ((2, 4), (9, 9), (6, 9)):  # lots of the replacement, lots open once it is sent
-        world.replace(5, handle, 100, lots)
-        assert int(world.sim.own[0].lots) == after
-    world.until(30)
-    assert int(world.sim.own[0].lots) == 6
+    for now, lots, open_lots in ((5, 2, 4), (7, 9, 9), (9, 6, 9)):
+        world.replace(now, handle, 100, lots)
+        assert int(world.sim.own[0].lots) == open_lots
+    for now, standing, open_lots in ((15, 2, 9), (17, 9, 9), (19, 6, 6)):
+        world.until(now)
+        assert int(world.sim.book.orders[world.sim.own[0].slot].lots) == standing
+        assert int(world.sim.own[0].lots) == open_lots
 
 
 # Never too much -----------------------------------------------------------------------------------------------------------------

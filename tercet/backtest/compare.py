@@ -60,7 +60,8 @@ def table(result: Result) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"policy": name, "parents": len(shortfall), "n_blocks": bootstrap.count, "is_bps": float(shortfall.mean())}
         row |= {"is_low": low, "is_high": high}
         row |= {mean: float(cost[mean].mean()) for mean in MEANS}
-        row |= {"sd_bps": float(shortfall.std(ddof=1)) if len(shortfall) > 1 else 0.0, "cvar95_bps": cvar(shortfall)}
+        row |= {"sd_bps": deviation(shortfall), "cvar95_bps": cvar(shortfall)}
+        row |= {"sd_by_start_bps": deviation(by_start(shortfall)) if result.plan.both_sides else None}
         row |= {"vwap_bps": float(np.nanmean(cost["vwap_bps"])) if not np.isnan(cost["vwap_bps"]).all() else None}
         row |= {"participation": float(cost["participation"].mean()), "fills": float(cost["fills"].mean())}
         row |= {
@@ -80,6 +81,17 @@ def reversions(cost: NDArray[np.void], after_ns: tuple[int, ...]) -> list[dict[s
         known = known[~np.isnan(known)]
         rows.append({"after_ns": time, "mean_bps": float(known.mean()) if len(known) else None, "parents": len(known)})
     return rows
+
+
+def deviation(values: NDArray[np.float64]) -> float:
+    """The standard deviation of a sample; 0 where there is one value only."""
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def by_start(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the two sides of each start, along the last axis."""
+    averaged: NDArray[np.float64] = 0.5 * (values[..., 0::2] + values[..., 1::2])
+    return averaged
 
 
 def cvar(values: NDArray[np.float64], tail: float = TAIL) -> float:

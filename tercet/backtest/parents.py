@@ -31,6 +31,14 @@ class Plan:
     sessions: NDArray[np.int64]
     blocks: NDArray[np.int64]
 
+    @property
+    def both_sides(self) -> bool:
+        """Whether parents 2k and 2k + 1 are the buy and the sell of one start."""
+        if len(self.parents) % 2:
+            return False
+        pairs = zip(self.parents[0::2], self.parents[1::2], self.sessions[0::2], self.sessions[1::2], strict=True)
+        return all(one.start == two.start and one.side == -two.side and here == there for one, two, here, there in pairs)
+
 
 def duration(text: str) -> int:
     """Nanoseconds of `5min`, `300s`, `250ms`, `2h`; BadInput for anything else."""

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tercet.backtest.compare import DRAWS
+from tercet.backtest.compare import DRAWS, by_start
 from tercet.backtest.runner import Result
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.market.calendar import clock
 from tercet.market.events import BUY
 from tercet.report import groups, parent, words
-from tercet.report.figures import both_sides, by_start, decomposition, spread_of
+from tercet.report.figures import decomposition, spread_of
 from tercet.report.files import write_whole
 from tercet.report.page import Page, facts, number, safe
 from tercet.report.tables import Row, Tables, tables_of
@@ -40,7 +40,7 @@ def terms(result: Result, summary: Tables) -> list[tuple[str, str]]:
     plan, market, chosen = result.plan, result.market, result.settings
     lots = np.array([order.lots for order in plan.parents])
     buys = sum(order.side == BUY for order in plan.parents)
-    sides = f"{buys} buys, {len(lots) - buys} sells" + (", both sides of every start" if both_sides(plan) else "")
+    sides = f"{buys} buys, {len(lots) - buys} sells" + (", both sides of every start" if plan.both_sides else "")
     asked = summary.get("asked", {}).get("size", "")
     horizons = " or ".join(words.duration(length) for length in sorted({order.end - order.start for order in plan.parents}))
     instrument, sessions = market.instrument, words.counted(len(set(plan.sessions.tolist())), "session")
@@ -82,7 +82,7 @@ def distributions(page: Page, result: Result) -> list[str]:
     """How shortfalls are spread: both sides averaged where both were traded, and all parents."""
     shortfalls = result.costs["is_bps"]
     kinds = [("all parents", shortfalls)]
-    if both_sides(result.plan):
+    if result.plan.both_sides:
         kinds.insert(0, ("mean of both sides of each start", by_start(shortfalls)))
     panels = []
     for name, values in kinds:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.compare import cvar
-from tercet.backtest.parents import Plan
 from tercet.report.page import Figure, finite, interval, number, safe
 
 COMPONENTS: Final = ("spread", "walk", "timing", "completion", "fees")
@@ -73,21 +72,6 @@ def whiskers(middles: Sequence[float], lows: Sequence[float], highs: Sequence[fl
     up, down = np.subtract(highs, middles), np.subtract(middles, lows)
     ends = {"array": [value or 0 for value in finite(up)], "arrayminus": [value or 0 for value in finite(down)]}
     return {"type": "data", "symmetric": False, **ends, "color": ink, "thickness": 1.6, "width": 4}
-
-
-def both_sides(plan: Plan) -> bool:
-    """Whether parents 2k and 2k + 1 are the buy and the sell of one start."""
-    parents = plan.parents
-    if len(parents) % 2:
-        return False
-    pairs = zip(parents[0::2], parents[1::2], plan.sessions[0::2], plan.sessions[1::2], strict=True)
-    return all(one.start == two.start and one.side == -two.side and here == there for one, two, here, there in pairs)
-
-
-def by_start(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of the two sides of each start, along the last axis."""
-    averaged: NDArray[np.float64] = 0.5 * (values[..., 0::2] + values[..., 1::2])
-    return averaged
 
 
 def spread_of(names: Sequence[str], shortfalls: NDArray[np.float64]) -> tuple[Figure, str]:

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.compare import Bootstrap
+from tercet.backtest.compare import Bootstrap, by_start
 from tercet.backtest.runner import Result
 from tercet.market.calendar import clock
-from tercet.report.figures import LEGEND, SYMBOLS, both_sides, by_start, colour, whiskers
+from tercet.report.figures import LEGEND, SYMBOLS, colour, whiskers
 from tercet.report.page import Figure, finite, interval, number, percent, rows, safe
 
 DRAWS: Final = 2_000
@@ -65,7 +65,7 @@ def arrival_volatility(result: Result) -> NDArray[np.float64]:
 
 def quartiles(result: Result, values: NDArray[np.float64], shown: Callable[[float], str]) -> list[Group]:
     """Four groups of equal number by `values`, fewer where many are equal; the sides of one start stay together."""
-    if both_sides(result.plan):
+    if result.plan.both_sides:
         values = np.repeat(by_start(values), 2)
     edges = np.unique(np.quantile(values, (0.25, 0.5, 0.75)))
     keys = np.searchsorted(edges, values, side="left")

@@ -17,7 +17,7 @@ LEAST_P: Final = 2 / (DRAWS + 1)  # no bootstrap of so many draws gives less
 HEADS: Final = (  # title of the group, its columns as (key, title, shown)
     ("Shortfall, bps", (("is_bps", "mean", number), ("", "95% interval", number))),
     ("= sum of, bps", tuple((f"{part}_bps", part, number) for part in COMPONENTS)),
-    ("Risk, bps", (("sd_bps", "sd", number), ("cvar95_bps", "CVaR95", number))),
+    ("Risk, bps", (("sd_bps", "sd", number), ("sd_by_start_bps", "both sides", number), ("cvar95_bps", "CVaR95", number))),
     (
         "Share of the lots",
         (("completion", "in time", percent), ("passive_share", "passive", percent), ("unfilled_share", "unfilled", percent)),
