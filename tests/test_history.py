@@ -242,6 +242,15 @@ def test_phantom_lots_can_be_bought_and_are_then_neither_phantom_nor_removed() -
     assert (world.standing(BUY, 100), world.phantoms(), world.removed()) == (2, {(BUY, 100): 2}, {})
 
 
+def test_phantom_lots_without_a_name_can_be_bought_from_whichever_order_they_stand_in() -> None:
+    world = World(BOTH, tape((2, "add", BUY, 100, 10, 1), (9, "trade", BUY, 100, 10, 50), (12, "add", BUY, 100, 4, 2)))
+    world.ours(1, BUY, 100, 5)
+    world.until(9)
+    world.ours(10, SELL, 100, 3)
+    assert (world.standing(BUY, 100), world.phantoms(), world.removed()) == (2, {(BUY, 100): 2}, {})
+    assert world.end().standing(BUY, 100) == 4
+
+
 # What we removed ----------------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from workbench import grasping, parent, wild_policy, work
 from tercet.book.records import CANCEL_OWN, CANCELLING, FREE, RESTING, SENT
 from tercet.execution.policy import Policy
 from tercet.market.events import BUY, SELL
+from tercet.sim.episode import advance
 from tercet.sim.open import open_history, set_latency
 from tercet.sim.state import OWN_PLACES, WIRE_PLACES
 from tercet.sim.wire import ORDER_LATENCY, latency, send
@@ -94,10 +95,9 @@ def test_where_times_are_equal_the_market_comes_before_our_child() -> None:
     lines = ((15, "add", BUY, 100, 4, 1), (20, "trade", BUY, 100, 4, 1), (21, "add", BUY, 100, 4, 2), (22, "trade", BUY, 100, 1, 2))
     world = World(BOTH, tape(*lines))
     world.sim.order_latency[:] = 10
-    world.send(child(side=BUY, tick=100, lots=3), 5)
-    world.until(20)
-    assert world.fills() == []
-    assert world.end().fills() == [(22, 1, 100)]
+    send(world.sim, child(side=BUY, tick=100, lots=3), 5)
+    advance(world.sim, world.events, 22, world.scratch)
+    assert world.fills() == [(22, 1, 100)]
 
 
 def test_a_cancellation_that_arrives_after_the_fill_comes_too_late() -> None:

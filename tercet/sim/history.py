@@ -3,7 +3,8 @@
 1. Executions of one side at one time are one aggressor, who wants their total and meets our orders where they stand.
 2. A hidden execution fills our displayed orders at an equal or better price first (a setting).
 3. What an aggressor spent on us it does not spend on the recorded maker: those *phantom* lots stay, and leave with the maker's
-   next recorded message, or, when the recording has no more of that maker, with the next one at its level.
+   next recorded message, or, when the recording has no more of that maker, with the next one at its level; at the latest with one
+   that would have met them first: an order that crosses them, an execution beyond them.
 4. Lots that we removed stay removed: what the recording later does with them finds nothing.
 5. A recorded order that crosses ours trades with it.
 
@@ -98,7 +99,7 @@ def burst(sim, events, scratch):
         budget -= executed
         if executed > 0:
             printed(sim.flow, time, -side, executed, event.tick)
-    if budget > 0 and sim.removed.count > 0:
+    if budget > 0:  # what it wanted of lots that we removed
         fill_ahead(sim, side, worst, budget, 0, scratch)
 
 
