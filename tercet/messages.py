@@ -1,10 +1,6 @@
 """Every message between packages, in the order in which they flow. All are frozen."""
 
-from typing import Literal
-
 import msgspec
-
-Benchmark = Literal["arrival", "interval-vwap", "close"]
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +14,6 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     least_participation: float = 0.0  # own lots / all lots
     most_participation: float = 1.0
     urgency: float = 0.0  # 0 patient to 1
-    benchmark: Benchmark = "arrival"
     quiet: tuple[tuple[int, int], ...] = ()  # no-trade windows [from, to), ns
 
     def __post_init__(self) -> None:
@@ -37,19 +32,3 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         for is_wrong, sentence in wrong:
             if is_wrong:
                 raise ValueError(f"parent order: {sentence}")
-
-
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a parent cost, in basis points of its value at arrival; positive is worse than arrival."""
-
-    parent: Parent
-    policy: str
-    is_bps: float
-    spread_bps: float
-    walk_bps: float
-    timing_bps: float
-    completion_bps: float
-    fees_bps: float
-    completion: float
-    passive_share: float
-    unfilled_share: float

@@ -28,7 +28,7 @@ class Case(NamedTuple):
     end_spread: int
     left: int = 0
     market_lots: int = 0
-    market_notional: int = 0
+    market_notional: Fraction | int = 0
     fees: Sequence[Fraction] = (Fraction(0),) * 4
 
 

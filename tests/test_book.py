@@ -224,14 +224,12 @@ def test_a_window_that_moves_away_and_back_loses_no_priority() -> None:
     assert pair.book.sides[0].far_head == 0
 
 
-def test_depth_and_cost_to_trade_read_far_levels_too() -> None:
+def test_depth_reads_far_levels_too() -> None:
     pair, _ = made((SELL, 100, 1), (SELL, 4000, 2), (SELL, 200, 3), (SELL, 4000, 4))
     tick, lots = np.zeros(4, np.int64), np.zeros(4, np.int64)
     assert queries.depth(pair.book, SELL, tick, lots) == 3
     assert (tick.tolist(), lots.tolist()) == ([100, 200, 4000, 0], [1, 3, 6, 0])
     assert queries.depth(pair.book, BUY, tick, lots) == 0
-    assert queries.cost_to_trade(pair.book, BUY, 6) == (100 + 3 * 200 + 2 * 4000, 6)
-    assert queries.cost_to_trade(pair.book, BUY, 99)[1] == 10
 
 
 def test_the_next_key_below_one_above_the_best_is_the_best() -> None:

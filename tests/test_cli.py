@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tercet.bench.made import made_day, write_lobster
+from tercet.report.files import write_whole
 
 MESSAGES = 30_000
 TERCET = [sys.executable, "-c", "from tercet.cli.app import main; main()"]
@@ -114,6 +115,13 @@ def test_the_demo_leaves_a_page_that_needs_no_network(tmp_path: Path) -> None:
         (["backtest", "--step", "0s"], ["step was 0", "expected"]),
         (["check", "/no/such/day"], ["/no/such/day", "expected"]),
         (["replay", "/no/such/day"], ["/no/such/day", "expected"]),
+        (["backtest", "--policies", "twap,twap"], ["twap twap", "each once"]),
+        (["backtest", "--threads", "-1"], ["threads was -1"]),
+        (["backtest", "--seed", "-1"], ["seed was -1"]),
+        (["backtest", "--order-latency", "999999999999h"], ["999999999999h", "expected"]),
+        (["backtest", "--size", "9" * 20], ["size was", "expected"]),
+        (["backtest", "--step", "1us"], ["step was 1000 ns", "at most"]),
+        (["backtest", "--taker-fee", "nan"], ["taker_per_lot", "finite"]),
         (["bench", "everything"], ["everything", "expected one of"]),
         (["import", "lobster", "/no/such_2012-06-21_message.csv", "--out", "store"], ["/no/such", "expected"]),
     ],
@@ -158,3 +166,16 @@ def test_a_result_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     blocked.write_text("not a folder")
     run = tercet("backtest", "--parents", 2, "--policies", "twap", "--horizon", "10s", "--json", blocked / "out.json")
     refused(run, str(blocked / "out.json"))
+
+
+def test_a_result_follows_links_and_leaves_devices_alone(tmp_path: Path) -> None:
+    target, link = tmp_path / "there.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    write_whole(link, "{}")
+    assert link.is_symlink()
+    assert target.read_text() == "{}"
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE, text=True)
+    write_whole(tmp_path / "pipe", "said")
+    assert reader.communicate(timeout=20)[0] == "said"
+    assert (tmp_path / "pipe").is_fifo()

@@ -8,11 +8,16 @@ import pytest
 
 from tercet.backtest.days import fitting_book, replayed, verified
 from tercet.backtest.markets import history_market
+from tercet.backtest.parents import plan
+from tercet.backtest.runner import Settings, run
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.book.invariants import broken, crossed
 from tercet.errors import BadInput
+from tercet.execution.schedules import by_name
 from tercet.market import lobster
+from tercet.market.events import BUY
 from tercet.market.instruments import Instrument
+from tercet.market.recorded import Recorded, count_kinds
 from tercet.market.store import Day, open_day, save
 
 MESSAGES = 20_000
@@ -62,18 +67,47 @@ def test_too_few_rows_are_refused_with_both_counts(tmp_path: Path) -> None:
         verified(day, rows[:100], tmp_path)
 
 
-def test_a_market_takes_volume_and_curve_from_other_days_only(tmp_path: Path) -> None:
+def test_a_market_takes_volume_and_curve_from_earlier_days_of_its_symbol_only(tmp_path: Path) -> None:
     messages, book = write_lobster(tmp_path, *made_day(MESSAGES))
     recorded = lobster.read(messages, book, MADE, DATE)
-    home = save(tmp_path, recorded, MADE, DATE)
+    yesterday, today, tomorrow = (DATE + datetime.timedelta(days=days) for days in (-1, 0, 1))
+    home = save(tmp_path, recorded, MADE, today)
+    save(tmp_path, recorded, MADE, tomorrow)
+    save(tmp_path, recorded, Instrument(symbol="MADE_X"), yesterday)
     alone = history_market(open_day(home))
-    assert alone.volume_source == "the day itself, for sizes only"
+    assert alone.volume_source.startswith("no earlier day")
     assert "2014" in alone.curve.provenance
-    other = save(tmp_path, recorded, MADE, DATE + datetime.timedelta(days=1))
+    earlier = save(tmp_path, recorded, MADE, yesterday)
     beside = history_market(open_day(home))
-    assert beside.volume_source == "mean of 1 other stored days"
-    assert other.name in beside.curve.provenance
-    assert home.name not in beside.curve.provenance
+    assert beside.volume_source == "mean of 1 earlier days"
+    assert beside.curve.provenance.endswith(earlier.name)
+
+
+def test_a_broken_folder_beside_a_day_is_passed_over_and_said(tmp_path: Path) -> None:
+    day, _ = stored(tmp_path, 10)
+    broken_one = day.path.parent / "MADE_1999-01-04"
+    broken_one.mkdir()
+    (broken_one / "day.json").write_text("{")
+    assert any("passed over" in note and str(broken_one) in note for note in history_market(day).notes)
+
+
+def test_a_day_whose_events_were_changed_is_not_traded(tmp_path: Path) -> None:
+    day, _ = stored(tmp_path, 10)
+    content = bytearray((day.path / "events.npy").read_bytes())
+    content[-5000] ^= 1
+    (day.path / "events.npy").write_bytes(content)
+    with pytest.raises(BadInput, match="checksum"):
+        history_market(open_day(day.path))
+
+
+def test_a_market_where_nobody_sells_has_no_arrival_price_and_says_so(tmp_path: Path) -> None:
+    day, _ = stored(tmp_path, 10)
+    bids = day.events[day.events["side"] == BUY]
+    start = day.start[day.start["side"] == BUY]
+    recorded = Recorded(bids, start, 10, count_kinds(bids), [], [])
+    lonely = history_market(open_day(save(tmp_path / "lonely", recorded, MADE, DATE)))
+    with pytest.raises(BadInput, match="one side of the book was empty"):
+        run(lonely, plan(lonely, 2, "100", 10**10, "both", 0), [by_name("twap")], Settings())
 
 
 @pytest.mark.parametrize(("files", "symbol", "rows", "revealed"), [(GOOG, "GOOG", 147_916, 44_451), (AAPL, "AAPL", 999, 318)])

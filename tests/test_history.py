@@ -453,7 +453,7 @@ def test_a_recorded_day_without_our_orders_is_the_file(goog_day: Path) -> None:
     assert sim.missing_lots == 0
     traded = np.isin(events["kind"], (4, 5))
     assert sim.flow.lots == events["lots"][traded].sum()
-    assert sim.flow.notional == (events["lots"] * events["tick"])[traded].sum()
+    assert sim.flow.notional == pytest.approx((events["lots"] * (events["tick"] + events["finer"] / 10_000))[traded].sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

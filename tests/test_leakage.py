@@ -1,6 +1,7 @@
 """Nothing that a policy does depends on what has not reached it yet: scrambling the future leaves its actions as they were."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 from numpy.typing import NDArray
 from workbench import parent, pegged, random_day, recorded_market
 
-from tercet.backtest.markets import Market, market
+from tercet.backtest.markets import Market, history_market, market
 from tercet.backtest.runner import Settings, Worker
+from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.compiled import compiled
 from tercet.execution.policy import Policy, policy
 from tercet.execution.schedules import POLICIES, by_name
-from tercet.market.events import BUY, REVEAL, SELL
+from tercet.market import lobster
+from tercet.market.events import BUY, REVEAL, SELL, TRADE
+from tercet.market.store import open_day, save
 from tercet.sim.open import set_latency
 
 SECOND = 1_000_000_000
@@ -152,8 +156,9 @@ def test_on_a_recorded_day_scrambling_the_future_changes_no_action(goog: Market,
         assert trail(changed, WATCHED[name], row, cut, feed) == trail(goog, WATCHED[name], row, cut, feed)
 
 
-@pytest.mark.parametrize("feed", LATENCIES.values(), ids=[name.replace(" ", "-") for name in LATENCIES])
-def test_the_arrival_mid_is_the_venues_at_the_parents_birth_and_not_the_one_first_seen(made: Market, feed: int) -> None:
+@pytest.mark.parametrize("order", [0, 500_000, SECOND])
+@pytest.mark.parametrize("feed", [0, *LATENCIES.values()])
+def test_the_arrival_mid_is_the_venues_at_the_parents_birth_whatever_arrives_then(made: Market, feed: int, order: int) -> None:
     from tercet.sim.episode import advance
     from tercet.sim.state import new_scratch
 
@@ -161,10 +166,27 @@ def test_the_arrival_mid_is_the_venues_at_the_parents_birth_and_not_the_one_firs
     for start in range(20 * SECOND, 60 * SECOND, 4 * SECOND):
         sim = made.open(0, 0)
         advance(sim, made.events, start, new_scratch(sim))
-        worker = Worker(made, Settings(feed_latency_ns=(feed,), threads=1), 0)
+        worker = Worker(made, Settings(feed_latency_ns=(feed,), order_latency_ns=(order,), threads=1), 0)
         worker.roll(start)
         first_seen = int(worker.base[0].flow.bid + worker.base[0].flow.ask)
-        _, outcome = worker.work(parent(start, start + 10 * SECOND, 5), by_name("twap"), 1)
-        assert outcome.arrival_mid2 == sim.flow.bid + sim.flow.ask
+        for name in ("immediate", "twap", "nothing"):
+            _, outcome = worker.work(parent(start, start + 10 * SECOND, 5), by_name(name), 1)
+            assert outcome.arrival_mid2 == sim.flow.bid + sim.flow.ask
+        advance(sim, made.events, start + 10 * SECOND, new_scratch(sim))
+        assert outcome.end_mid2 == sim.flow.bid + sim.flow.ask
         differed += first_seen != outcome.arrival_mid2
     assert differed or feed < SECOND // 2
+
+
+def test_the_volume_of_the_day_that_is_traded_is_no_input_of_a_policy(tmp_path: Path) -> None:
+    messages, book = write_lobster(tmp_path, *made_day(20_000))
+    recorded = lobster.read(messages, book, MADE, DATE)
+    alone = history_market(open_day(save(tmp_path, recorded, MADE, DATE + timedelta(days=1))))
+    assert alone.expected_day_lots == 0
+    quiet = recorded.events.copy()
+    quiet["lots"][quiet["kind"] == TRADE] = 1
+    earlier = save(tmp_path, replace(recorded, events=quiet), MADE, DATE)
+    save(tmp_path, recorded, MADE, DATE + timedelta(days=2))
+    beside = history_market(open_day(tmp_path / alone.name.removeprefix("history:")))
+    assert beside.expected_day_lots == (quiet["kind"] == TRADE).sum() < alone.sizing_day_lots
+    assert earlier.name in beside.curve.provenance

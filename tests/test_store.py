@@ -241,7 +241,7 @@ def without_folder(path: Path) -> None:
         (empty_sidecar, "day.json: expected the sidecar of a stored day, found broken text"),
         (other_format, "day.json: expected format 1, found 99"),
         (tickless_instrument, "tick_size of TEST: expected a number above 0"),
-        (huge_start, "cut off or broken"),
+        (huge_start, "expected the sidecar of a stored day, found broken text"),
         (without_events, "events.npy: expected the events of a stored day"),
         (empty_events, "events.npy: expected the events of a stored day"),
         (cut_events, "events.npy: expected the events of a stored day, found a file that is cut off or broken"),

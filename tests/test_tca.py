@@ -162,7 +162,7 @@ def test_every_parent_of_every_policy_costs_what_the_slow_twin_makes_of_its_fill
         done = work(sim, day.events, parent(start, start + 20 * SECOND, lots, side), how, SECOND, FEES_HERE)
         fills = tuple(Fill(int(f["lots"]), int(f["tick"]), int(f["mid2"]), int(f["spread"]), int(f["how"])) for f in done.reports)
         o = done.outcome
-        ends = int(o.arrival_mid2), int(o.end_mid2), int(o.end_spread), int(o.left), int(o.market_lots), int(o.market_notional)
+        ends = int(o.arrival_mid2), int(o.end_mid2), int(o.end_spread), int(o.left), int(o.market_lots), Fraction(float(o.market_notional))
         alike(done.cost, Case(side, lots, fills, *ends, tuple(Fraction(number) for number in FEES_HERE)))
         if name == "nothing":
             assert done.cost["spread_bps"] == done.cost["walk_bps"] == done.cost["completion"] == 0

@@ -143,6 +143,7 @@ def recorded_market(events: NDArray[np.void]) -> Market:
         book_size=SIZE,
         crowd=None,
         expected_day_lots=float(events["lots"].sum()),
+        sizing_day_lots=float(events["lots"].sum()),
         volume_source="made",
         curve=default_curve(),
         caveat="made",

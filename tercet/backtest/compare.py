@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.runner import Result
-from tercet.errors import BadInput
+from tercet.backtest.runner import UNFILLED_VOID, Result
 
 DRAWS: Final = 10_000
 BLOCKS_FOR_P: Final = 20
@@ -68,6 +67,7 @@ def table(result: Result) -> list[dict[str, Any]]:
             "altered_share": float(outcome["altered_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)),
             "phantom_share": float(outcome["phantom_lots"].sum() / max(outcome["recorded_lots"].sum(), 1)),
         }
+        row |= {"void": is_void(cost)}
         row |= {"reversion": reversions(cost, result.settings.after_ns)}
         rows.append(row)
     return rows
@@ -81,6 +81,11 @@ def reversions(cost: NDArray[np.void], after_ns: tuple[int, ...]) -> list[dict[s
         known = known[~np.isnan(known)]
         rows.append({"after_ns": time, "mean_bps": float(known.mean()) if len(known) else None, "parents": len(known)})
     return rows
+
+
+def is_void(cost: NDArray[np.void]) -> bool:
+    """Whether so much of a policy's quantity found nobody to trade with that its row says nothing."""
+    return bool(cost["unfilled_share"].mean() > UNFILLED_VOID)
 
 
 def deviation(values: NDArray[np.float64]) -> float:
@@ -116,6 +121,8 @@ def paired(result: Result, baseline: str = "twap") -> list[dict[str, Any]]:
         difference = cost["is_bps"] - base
         low, high = bootstrap.interval(difference)
         verdict = "tie" if low <= 0 <= high else ("better" if high < 0 else "worse")
+        if is_void(cost) or is_void(result.costs[result.policies.index(baseline)]):
+            verdict = "void"
         row: dict[str, Any] = {"policy": name, "baseline": baseline, "difference_bps": float(difference.mean())}
         row |= {"low": low, "high": high, "p": bootstrap.p_value(difference), "n_blocks": bootstrap.count, "verdict": verdict}
         rows.append(row | ratio(bootstrap, cost["is_bps"], base))
@@ -130,22 +137,16 @@ def ratio(bootstrap: Bootstrap, values: NDArray[np.float64], base: NDArray[np.fl
     return {"ratio": float(values.mean() / base.mean()), "ratio_low": float(low), "ratio_high": float(high)}
 
 
-def groups(result: Result, keys: NDArray[np.int64]) -> list[dict[str, float]]:
-    """Mean shortfall by policy in each group of parents: a row a group, `key` and a column a policy."""
-    if len(keys) != len(result.plan.parents):
-        raise BadInput(f"{len(keys)} keys; expected one for each of {len(result.plan.parents)} parents")
-    rows = []
-    for key in np.unique(keys):
-        here = keys == key
-        row = {"key": float(key), "parents": float(here.sum())}
-        rows.append(row | {name: float(cost["is_bps"][here].mean()) for name, cost in zip(result.policies, result.costs, strict=True)})
-    return rows
+def summary(result: Result, other: Result | None = None) -> dict[str, Any]:
+    """Everything that a backtest says, ready for JSON: the market and its caveat, the terms, the rows, the pairs, the warnings.
 
-
-def summary(result: Result) -> dict[str, Any]:
-    """Everything that a backtest says, ready for JSON: the market and its caveat, the terms, the rows, the pairs, the warnings."""
+    other: the same run under the other setting of `hidden_first`, of which each row then says the mean shortfall.
+    """
     market, settings = result.market, result.settings
     rows = table(result)
+    if other is not None:
+        for row, cost in zip(rows, other.costs, strict=True):
+            row["is_bps_hidden_first" if other.settings.hidden_first else "is_bps_hidden_last"] = float(cost["is_bps"].mean())
     return {
         "market": market.name,
         "caveat": market.caveat,

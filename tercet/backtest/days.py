@@ -73,9 +73,18 @@ def fitting_book(day: Day) -> tuple[int, int]:
     return next((size for size in BOOK_SIZES if 2 * most < size[1]), BOOK_SIZES[-1])
 
 
-def stored_days(store: Path, symbol: str) -> list[Day]:
-    """The days of a symbol in a store, in the order of their dates."""
-    return [open_day(path.parent) for path in sorted(store.glob(f"{symbol}_*/day.json"))]
+def earlier_days(day: Day) -> tuple[list[Day], list[str]]:
+    """The earlier days of the same symbol in a day's store, in order; and a sentence on each folder there that cannot be read."""
+    found, unread = [], []
+    for sidecar in sorted(day.path.resolve().parent.glob("*/day.json")):
+        try:
+            other = open_day(sidecar.parent)
+        except BadInput as error:
+            unread.append(f"passed over: {error}")
+            continue
+        if other.meta.symbol == day.meta.symbol and other.meta.date < day.meta.date:
+            found.append(other)
+    return sorted(found, key=lambda other: other.meta.date), unread
 
 
 def day_lots(day: Day) -> float:

@@ -7,14 +7,15 @@ import numba
 import numpy as np
 from numba import types
 
-from tercet.book.state import IOC, MARKET
+from tercet.book.flow import touched
+from tercet.book.state import IOC, MARKET, REFUSED_FULL
 from tercet.compiled import compiled
 from tercet.execution.policy import DECIDE, PAD, cross
 from tercet.execution.view import AFTER_PLACES, PARENT, VIEW, begin, count_open, look
 from tercet.execution.working import DROPPED, behind_least, conform, pull, quiet
 from tercet.market.events import EVENT
-from tercet.sim.episode import advance
-from tercet.sim.ours import complete
+from tercet.sim.episode import advance, advance_market
+from tercet.sim.ours import complete, withdraw_all
 from tercet.sim.wire import FEED_LATENCY, latency, send
 
 # What came of one parent, beside its reports.
@@ -26,7 +27,7 @@ OUTCOME: Final = np.dtype(
         ("left", np.int64),  # lots that even the completion could not fill
         ("completed", np.int64),  # lots that the completion had to trade, `left` included
         ("market_lots", np.int64),  # printed between others during the parent
-        ("market_notional", np.int64),
+        ("market_notional", np.float64),  # lots × price in ticks
         ("recorded_lots", np.int64),
         ("altered_lots", np.int64),
         ("phantom_lots", np.int64),
@@ -35,6 +36,8 @@ OUTCOME: Final = np.dtype(
         ("children", np.int64),
         ("dropped", np.int64),  # children that the parent's terms or the wire refused
         ("log_full", np.int64),
+        ("forgotten", np.int64),  # recorded orders that we altered and the tables had no room to remember
+        ("book_full", np.int64),  # orders that the book had no room for
         ("after_mid2", np.int64, AFTER_PLACES),  # bid + ask in ticks at the parent's times after its end; 0 where none
         ("arrival_tick_volatility", np.float64),  # ticks per square root of a second, over the minutes before
     ],
@@ -43,7 +46,7 @@ OUTCOME: Final = np.dtype(
 
 
 @compiled
-def prepare(sim, parent):
+def prepare(sim):
     """Set a simulation's counters to zero at a parent's birth; its market stays as it is."""
     sim.filled = 0
     sim.recorded_lots = 0
@@ -99,7 +102,8 @@ def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
 
     `sim` must stand at or before the parent's start less the feed latency. Fills are in `scratch.reports`, the rest in `outcome`.
     """
-    prepare(sim, parent)
+    prepare(sim)
+    outcome.book_full = sim.book.refused[-REFUSED_FULL]
     scratch.count = 0
     begin(view, parent)
     scratch.looked = 0
@@ -140,8 +144,11 @@ def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
 
 @compiled
 def arrive(sim, events, parent, scratch, outcome):
-    """Stamp the arrival mid: the venue's, at the parent's birth. Before a look at what came later, lest that look see it."""
-    advance(sim, events, parent.start, scratch)
+    """Stamp the arrival mid: the venue's, at the parent's birth, before any child of ours can arrive.
+
+    It is called before a look at what came later, lest an earlier look see it.
+    """
+    advance_market(sim, events, parent.start, scratch)
     outcome.arrival_mid2 = sim.flow.bid + sim.flow.ask
     outcome.arrival_tick_volatility = sim.flow.variance_long**0.5
     outcome.market_lots = -sim.flow.lots
@@ -150,7 +157,9 @@ def arrive(sim, events, parent, scratch, outcome):
 
 @compiled
 def finish(sim, parent, scratch, outcome):
-    """Complete what is left at the end, and close the accounts."""
+    """Complete what is left at the end, and close the accounts. The end's mid is the market's, without quotes of ours."""
+    withdraw_all(sim)
+    touched(sim.flow, sim.book, sim.now)
     outcome.end_mid2 = sim.flow.bid + sim.flow.ask
     outcome.end_spread = sim.flow.ask - sim.flow.bid
     outcome.market_lots += sim.flow.lots
@@ -163,6 +172,8 @@ def finish(sim, parent, scratch, outcome):
     outcome.phantom_lots = sim.phantom_lots
     outcome.missing_lots = sim.missing_lots
     outcome.log_full = sim.log_full
+    outcome.forgotten = sim.phantoms.dropped + sim.removed.dropped
+    outcome.book_full = sim.book.refused[-REFUSED_FULL] - outcome.book_full
 
 
 @cache

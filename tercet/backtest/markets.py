@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.days import day_lots, fitting_book, stored_days
+from tercet.backtest.days import day_lots, earlier_days, fitting_book
 from tercet.errors import BadInput
 from tercet.execution.volume import VolumeCurve, default_curve, from_days
 from tercet.market.calendar import session, trading_hours
@@ -35,10 +35,12 @@ class Market:
     levels: NDArray[np.void]
     book_size: tuple[int, int]
     crowd: CrowdSettings | None
-    expected_day_lots: float
+    expected_day_lots: float  # 0 where nothing but the day itself could tell
+    sizing_day_lots: float  # what shares of volume are taken of
     volume_source: str
     curve: VolumeCurve
     caveat: str
+    notes: tuple[str, ...] = ()
 
     def open(self, number: int, seed: int) -> Any:
         """Session `number` as a simulation standing before its opening."""
@@ -63,34 +65,41 @@ def market(name: str) -> Market:
 
 
 def history_market(day: Day) -> Market:
-    """A recorded day, with a book large enough for all of it."""
-    events = np.asarray(day.events)
-    if not len(events):
+    """A recorded day, its checksum verified, with a book large enough for all of it.
+
+    What is expected of its volume comes from earlier stored days of the symbol, never from the day itself.
+    """
+    if not len(day.events):
         raise BadInput(f"{day.path}: the day has no events; expected a recorded day")
+    day.verify()
     hours = trading_hours(day.meta.date, day.meta.tz, day.meta.first_time, day.meta.last_time)
-    others = [other for other in stored_days(day.path.parent, day.meta.symbol) if other.path.name != day.path.name]
-    traded = day_lots(day)
+    earlier, notes = earlier_days(day)
+    expected = float(np.mean([day_lots(other) for other in earlier])) if earlier else 0.0
+    if day.meta.depth == 0:
+        notes.append(f"{day.path.name} was imported without its orderbook: what stood in the book at the start is missing")
     return Market(
-        name=f"history:{day.path.name}",
+        name=f"history:{day.path.resolve().name}",
         kind=HISTORY,
         instrument=day.meta.instrument,
         open_ns=hours.open_ns,
         close_ns=hours.close_ns,
-        events=events,
+        events=day.events,
         levels=day.start,
         book_size=fitting_book(day),
         crowd=None,
-        expected_day_lots=float(np.mean([day_lots(other) for other in others])) if others else traded,
-        volume_source=f"mean of {len(others)} other stored days" if others else "the day itself, for sizes only",
-        curve=from_days(others) if others else default_curve(),
+        expected_day_lots=expected,
+        sizing_day_lots=expected or day_lots(day),
+        volume_source=f"mean of {len(earlier)} earlier days" if earlier else "no earlier day: the day's own volume, for sizes only",
+        curve=from_days(earlier) if earlier else default_curve(),
         caveat="one day, inference within this day, non-reactive",
+        notes=tuple(notes),
     )
 
 
 def crowd_market(name: str, settings: CrowdSettings) -> Market:
     """An invented market with regular hours; its expected volume and curve follow from its parameters."""
     hours = session(CROWD_DATE)
-    seconds = (hours.close_ns - hours.open_ns) / 1e9
+    expected = 2 * settings.market_rate * settings.market_lots * (hours.close_ns - hours.open_ns) / 1e9
     return Market(
         name=f"crowd:{name}",
         kind=1,
@@ -101,7 +110,8 @@ def crowd_market(name: str, settings: CrowdSettings) -> Market:
         levels=np.zeros(0, LEVEL_ROW),
         book_size=(settings.levels, settings.orders),
         crowd=settings,
-        expected_day_lots=2 * settings.market_rate * settings.market_lots * seconds,
+        expected_day_lots=expected,
+        sizing_day_lots=expected,
         volume_source="the crowd's parameters",
         curve=VolumeCurve(tuple(settings.season), "the crowd's season"),
         caveat="invented flow without intelligence: it refills the book but never trades on what we do, so resting orders cost too little",

@@ -18,6 +18,8 @@ UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "sec": SECOND, "m":
 MEMORY_NS = 300 * SECOND  # of the market that a parent's first look wants behind it
 SIDES = {"buy": (BUY,), "sell": (SELL,), "both": (BUY, SELL)}
 BLOCK_NS = 900 * SECOND
+LONGEST_NS = 7 * 24 * 3600 * SECOND
+MOST_LOTS = 10**12
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Plan:
 def duration(text: str) -> int:
     """Nanoseconds of `5min`, `300s`, `250ms`, `2h`; BadInput for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text)
-    if not found or found[2] not in UNITS or float(found[1]) < 0:
-        raise BadInput(f"time was {text!r}; expected a number and a unit, such as 5min, 30s or 500us ({', '.join(UNITS)})")
+    if not found or found[2] not in UNITS or float(found[1]) * UNITS[found[2]] > LONGEST_NS:
+        raise BadInput(f"time was {text!r}; expected a number and a unit, such as 5min, 30s or 500us ({', '.join(UNITS)}), a week at most")
     return round(float(found[1]) * UNITS[found[2]])
 
 
@@ -55,19 +57,14 @@ def lots_of(size: str, market: Market, start: int, end: int) -> int:
         raise BadInput(f"size was {size!r}; expected lots such as 2000, or a share such as 1%adv or 10%volume")
     number = float(found[1])
     if found[3] == "adv":
-        number *= 0.01 * market.expected_day_lots
+        number *= 0.01 * market.sizing_day_lots
     elif found[3] == "volume":
-        number *= 0.01 * expected_lots(market, start, end)
+        number *= 0.01 * market.curve.over(market.open_ns, market.close_ns, start, end)[1] * market.sizing_day_lots
     if found[3] is None and number != int(number):
         raise BadInput(f"size was {size!r}; expected a whole number of lots")
-    if round(number) < 1:
-        raise BadInput(f"size was {size!r}, less than one lot here; expected more")
+    if not 1 <= round(number) <= MOST_LOTS:
+        raise BadInput(f"size was {size!r}, {number:.4g} lots here; expected 1 to {MOST_LOTS}")
     return round(number)
-
-
-def expected_lots(market: Market, start: int, end: int) -> float:
-    """The market volume expected between two times."""
-    return market.curve.over(market.open_ns, market.close_ns, start, end)[1] * market.expected_day_lots
 
 
 def plan(market: Market, count: int, size: str, horizon: int, side: str, seed: int) -> Plan:
@@ -84,21 +81,27 @@ def plan(market: Market, count: int, size: str, horizon: int, side: str, seed: i
     starts = -(-count // len(sides))
     first, last = market.open_ns + MEMORY_NS, market.close_ns - horizon
     if horizon < SECOND or last <= first:
-        raise BadInput(f"horizon was {horizon / SECOND:g} s; expected from 1 s to what the session has after its first five minutes")
+        longest = (market.close_ns - first) / SECOND
+        raise BadInput(
+            f"horizon was {horizon / SECOND:g} s; expected from 1 s to less than the {max(longest, 0):g} s that the session of "
+            f"{market.name} goes on after its first {MEMORY_NS // SECOND}"
+        )
+    if seed < 0:
+        raise BadInput(f"seed was {seed}; expected 0 or more")
     block = max(BLOCK_NS, 2 * horizon)
-    per_session = starts if market.sessions == 1 else max(1, int((last - first) // block))
+    per_session = starts if market.sessions == 1 else max(1, (last - first) // block)
     session_count = -(-starts // per_session)
     rng = np.random.default_rng([seed, 1])
     parents, sessions, blocks = [], [], []
     for number in range(session_count):
         here = min(per_session, starts - number * per_session)
-        places = (np.arange(here) + rng.random(here)) / here
-        for time in (first + places * (last - first)).astype(np.int64).tolist():
+        width = (last - first) / here if market.sessions == 1 else block
+        for time in (first + (np.arange(here) + rng.random(here)) * width).astype(np.int64).tolist():
             for way in sides:
                 lots = lots_of(size, market, time, time + horizon)
                 parents.append(Parent(side=way, lots=lots, start=time, end=time + horizon))
                 sessions.append(number)
-                blocks.append(number * 100_000 + (time - market.open_ns) // block)
+                blocks.append(number * 100_000 + (time - first) // block)
     return Plan(tuple(parents), np.array(sessions), np.unique(blocks, return_inverse=True)[1])
 
 

@@ -16,6 +16,7 @@ from tercet.errors import BadInput, TercetError
 from tercet.execution.policy import Policy
 from tercet.execution.tca import COST, FEES, account
 from tercet.execution.view import AFTER_PLACES, VIEW
+from tercet.market.calendar import clock
 from tercet.market.instruments import Instrument
 from tercet.sim.episode import advance
 from tercet.sim.open import set_latency
@@ -24,6 +25,12 @@ from tercet.sim.state import new_scratch
 LATENCY_NS = 500_000
 ALTERED_WARNING = 0.05
 UNFILLED_VOID = 0.001
+MOST_DECISIONS = 200_000
+COUNTED = {
+    "missing_lots": "lots that the recording took away and the book did not have",
+    "forgotten": "recorded orders that ours altered, beyond those that can be remembered (what we took may have come back)",
+    "book_full": "orders that the book had no room for",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,21 @@ class Settings:
     after_ns: tuple[int, ...] = field(default=(), metadata={"help": "times after the end at which reversion is measured, three at most"})
     seed: int = field(default=0, metadata={"help": "of everything random"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made with."""
+        wrong = (
+            (self.step_ns <= 0, f"step was {self.step_ns} ns; expected more than 0"),
+            (min(*self.order_latency_ns, *self.feed_latency_ns) < 0, "a latency was below 0; expected 0 or more"),
+            (len(self.after_ns) > AFTER_PLACES, f"{len(self.after_ns)} times after the end; expected {AFTER_PLACES} at most"),
+            (min(self.after_ns, default=1) <= 0, "a time after the end was 0; expected more"),
+            (len(set(self.after_ns)) < len(self.after_ns), "a time after the end was named twice; expected different ones"),
+            (self.seed < 0, f"seed was {self.seed}; expected 0 or more"),
+            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+        )
+        for is_wrong, sentence in wrong:
+            if is_wrong:
+                raise BadInput(sentence)
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,9 @@ class Worker:
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
         self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, outcome)
+        if outcome.arrival_mid2 == 0:
+            when = clock(int(parent["start"]))
+            raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")
         if outcome.log_full:
             raise TercetError(f"policy {policy.name}: more than {len(self.scratch.reports)} fills of one parent; expected fewer")
         account(cost, self.scratch, parent, outcome, self.fees)
@@ -100,7 +125,11 @@ def run(
     market: Market, plan: Plan, policies: Sequence[Policy], settings: Settings, progress: Callable[[int], None] = lambda parents: None
 ) -> Result:
     """Work every parent of a plan by every policy. `progress` is told how many runs have ended. Same seed, same result on any cores."""
+    if len({policy.name for policy in policies}) < len(policies) or not policies:
+        raise BadInput(f"policies were {' '.join(policy.name for policy in policies) or 'none'}; expected each once")
     rows = records(plan.parents, market)
+    if (most := int((rows["end"] - rows["start"]).max()) // settings.step_ns) > MOST_DECISIONS:
+        raise BadInput(f"step was {settings.step_ns} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
     look_after(rows, settings.after_ns, market.close_ns)
     costs = np.zeros((len(policies), len(rows)), COST)
     outcomes = np.zeros((len(policies), len(rows)), OUTCOME)
@@ -118,13 +147,11 @@ def run(
         for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
             done.result()
     names = tuple(policy.name for policy in policies)
-    return Result(market, plan, names, settings, costs, outcomes, tuple(warnings(names, costs, outcomes)))
+    return Result(market, plan, names, settings, costs, outcomes, (*market.notes, *warnings(names, costs, outcomes)))
 
 
 def look_after(rows: Any, after_ns: Sequence[int], close_ns: int) -> None:
     """Let parents note the mid at those times after their end, as far as the session goes."""
-    if len(after_ns) > AFTER_PLACES or any(time <= 0 for time in after_ns):
-        raise BadInput(f"times after the end were {list(after_ns)} ns; expected {AFTER_PLACES} at most, above 0")
     for place, time in enumerate(sorted(after_ns)):
         rows["after"][:, place] = np.where(rows["end"] + time <= close_ns, time, 0)
 
@@ -147,6 +174,9 @@ def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np
     if altered.max() > ALTERED_WARNING:
         which = names[int(altered.argmax())]
         said.append(f"our orders altered up to {altered.max():.1%} of recorded volume ({which}); expected {ALTERED_WARNING:.0%} at most")
+    for field_name, sentence in COUNTED.items():
+        if total := int(outcomes[field_name].sum()):
+            said.append(f"{sentence}: {total}; expected none")
     for name, share in zip(names, unfilled, strict=True):
         if share > UNFILLED_VOID:
             said.append(f"{name}: void, {share:.2%} of all lots found nobody to trade with; expected {UNFILLED_VOID:.1%} at most")

@@ -21,8 +21,7 @@ FLOW: Final = np.dtype(
         ("bid_lots", np.int64),
         ("ask_lots", np.int64),
         ("lots", np.int64),  # printed between others, ever
-        ("notional", np.int64),  # lots × ticks printed between others, ever
-        ("prints", np.int64),
+        ("notional", np.float64),  # lots × price in ticks printed between others, ever
         ("bid", np.int32),  # the last touch at which both sides were quoted
         ("ask", np.int32),
         ("imbalance", np.float64),  # order-flow imbalance, lots, decayed SHORT
@@ -51,12 +50,11 @@ def decay(flow, time):
 
 
 @compiled
-def printed(flow, time, aggressor, lots, tick):
-    """A trade between others: `aggressor` is its side."""
+def printed(flow, time, aggressor, lots, price):
+    """A trade between others: `aggressor` is its side, `price` in ticks may lie between them."""
     decay(flow, time)
     flow.lots += lots
-    flow.notional += lots * tick
-    flow.prints += 1
+    flow.notional += lots * price
     flow.volume += lots
     flow.signed += aggressor * lots
 

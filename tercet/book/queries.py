@@ -144,17 +144,3 @@ def queue_ahead(book, slot):
         ahead += book.orders[other].lots
         other = next_at(book, other)
     return ahead
-
-
-@compiled
-def cost_to_trade(book, side, lots):
-    """Walk the side that an aggressor on `side` would meet: (Σ lots × tick, lots found)."""
-    row = row_of(-side)
-    paid, found = 0, 0
-    key = book.sides[row].top if book.sides[row].levels > 0 else NO_KEY
-    while key != NO_KEY and found < lots:
-        here = min(lots - found, level_lots(book, row, key))
-        paid += here * -side * key
-        found += here
-        key = next_key(book, row, key)
-    return paid, found

@@ -26,7 +26,6 @@ OWN: Final = np.dtype(
         ("handle", np.int64),
         ("lots", np.int64),  # still open
         ("filled", np.int64),
-        ("born", np.int64),  # ns, when it came to rest or was sent
         ("tick", np.int32),
         ("slot", np.uint32),
         ("side", np.int8),

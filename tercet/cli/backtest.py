@@ -22,9 +22,8 @@ PARTS = {
     "timing_bps": "timing",
     "completion_bps": "compl.",
     "fees_bps": "fees",
-    "completion": "done",
+    "completion": "in time",
     "passive_share": "passive",
-    "unfilled_share": "left",
 }
 
 
@@ -61,7 +60,7 @@ def backtest(
     where = _with_fees(find_market(market), taker_fee, maker_fee)
     chosen = _policies(policies)
     settings = Settings(
-        step_ns=_positive(duration(step), "step"),
+        step_ns=duration(step),
         order_latency_ns=tuple(duration(part) for part in order_latency.split(",")),
         feed_latency_ns=tuple(duration(part) for part in feed_latency.split(",")),
         hidden_first=hidden_first,
@@ -72,10 +71,10 @@ def backtest(
     orders = plan(where, parents, size, duration(horizon), side, seed)
     result, summary = _run(where, orders, chosen, settings)
     summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
-    if json_file:
-        say_json(summary, json_file)
     if html:
         _write_page(html, result, summary)
+    if json_file:
+        say_json(summary, json_file)
     _show(summary)
 
 
@@ -98,12 +97,6 @@ def _policies(names: str) -> list[Any]:
         raise BadInput(error.args[0]) from error
 
 
-def _positive(value: int, name: str) -> int:
-    if value <= 0:
-        raise BadInput(f"{name} was {value} ns; expected more than 0")
-    return value
-
-
 def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
     fees = where.instrument.fees
     changes = {name: value for name, value in (("taker_per_lot", taker), ("maker_per_lot", maker)) if value is not None}
@@ -112,14 +105,19 @@ def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
 
 
 def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any, dict[str, Any]]:
+    """Run, and where there are hidden executions once more under the other setting for them."""
     from tercet.backtest.compare import summary
     from tercet.backtest.runner import run
+    from tercet.market.events import HIDDEN
 
+    variants = [settings]
+    if (where.events["kind"] == HIDDEN).any():
+        variants.append(dataclasses.replace(settings, hidden_first=not settings.hidden_first))
     bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bars, console=console, transient=True) as progress:
-        task = progress.add_task(f"{where.name}: parents × policies", total=len(orders.parents) * len(chosen))
-        result = run(where, orders, chosen, settings, lambda done: progress.advance(task, done))
-    return result, summary(result)
+        task = progress.add_task(f"{where.name}: parents × policies", total=len(orders.parents) * len(chosen) * len(variants))
+        results = [run(where, orders, chosen, variant, lambda done: progress.advance(task, done)) for variant in variants]
+    return results[0], summary(*results)
 
 
 def _write_page(path: Path, result: Any, summary: dict[str, Any]) -> None:
@@ -138,11 +136,15 @@ def _show(summary: dict[str, Any]) -> None:
     against = {row["policy"]: row for row in summary["paired"]}
     for row in summary["policies"]:
         pair = against.get(row["policy"])
-        cells = [f"{row['is_bps']:.2f}", f"{row['is_low']:.2f} to {row['is_high']:.2f}", f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}"]
-        costs.add_row(row["policy"], *cells, f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else "")
-        shown = (f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.1%}" for name in PARTS)
-        parts.add_row(row["policy"], *shown)
+        inside = f"{row['is_low']:.2f} to {row['is_high']:.2f}" if row["n_blocks"] > 1 else "-"
+        verdict = f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else ("void" if row["void"] else "")
+        costs.add_row(row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict)
+        parts.add_row(row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS))
     console.print(costs, parts)
+    other = "last" if summary["settings"]["hidden_first"] else "first"
+    shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]
+    if shown:
+        console.print(f"IS bps with recorded hidden orders filled {other}: {', '.join(shown)}", highlight=False)
     fees = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in summary["fees"].items() if value)
     parents, blocks = summary["policies"][0]["parents"], summary["n_blocks"]
     console.print(f"{parents} parents in {blocks} blocks of time; fees in {summary['currency']}: {fees or 'none'}", highlight=False)

@@ -101,6 +101,7 @@ def replay(
     from tercet.market.store import open_day
 
     stored = open_day(day)
+    stored.verify()
     if verify is None:
         result = _replayed(stored)
     else:

@@ -17,13 +17,14 @@ from tercet.execution.view import CURVE_STEPS
 from tercet.market.events import BUY
 
 TWAP, VWAP, ALMGREN_CHRISS = 0, 1, 2
+DEFAULT_RATE = 0.1  # of the market's volume, where no other day tells what to expect
 
 
 @dataclass(frozen=True)
 class SliceSettings:
     """How a schedule is cut into slices and how a slice is worked."""
 
-    slices: int = field(default=30, metadata={"help": "slices over the horizon"})
+    slices: int = field(default=30, metadata={"help": "slices over the horizon, at most one a decision"})
     patience: float = field(default=0.0, metadata={"help": "share of a slice that its lots may rest before they cross"})
     kappa_t: float = field(default=2.0, metadata={"help": "Almgren-Chriss urgency, kappa times the horizon"})
     repeg: bool = field(default=True, metadata={"help": "follow the near touch when outbid"})
@@ -87,7 +88,8 @@ def rest_and_follow(view, pad, wanted, repeg):
 @compiled
 def work_slice(schedule, view, pad):
     """Work the present slice of a schedule in its style."""
-    slices, patience, kappa_t, repeg = pad.settings[0], pad.settings[1], pad.settings[2], pad.settings[3]
+    patience, kappa_t, repeg = pad.settings[1], pad.settings[2], pad.settings[3]
+    slices = max(1.0, min(pad.settings[0], (view.end - view.start) // view.step))
     into = view.elapsed * slices
     now = int(into + 1e-9)
     must = int(view.lots * share_done(schedule, view, kappa_t, now / slices) + 1e-9)
@@ -125,8 +127,8 @@ def almgren_chriss(view, pad):
 
 @policy
 def pov(view, pad):
-    """A share of what the market trades: settings[0], or what would finish on the volume expected where that is 0."""
-    rate = pad.settings[0] if pad.settings[0] > 0.0 else view.lots / max(view.expected_lots, 1.0)
+    """A share of what the market trades: what would finish on the volume expected, or settings[0] where none is."""
+    rate = view.lots / view.expected_lots if view.expected_lots > 0.0 else pad.settings[0]
     return pull_or_cross(view, pad, min(view.lots, int(rate * view.market_lots)))
 
 
@@ -162,7 +164,7 @@ POLICIES: dict[str, Callable[[str], Policy]] = {
     "twap": _sliced(twap),
     "twap-passive": _sliced(twap, patience=1.0, repeg=False),
     "vwap": _sliced(vwap),
-    "pov": lambda name: Policy(name, pov, (0.0,)),
+    "pov": lambda name: Policy(name, pov, (DEFAULT_RATE,)),
     "submit-and-leave": lambda name: Policy(name, submit_and_leave),
     "passive": lambda name: Policy(name, passive),
     "passive-then-cross": _sliced(twap, slices=5, patience=0.8),

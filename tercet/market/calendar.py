@@ -10,6 +10,7 @@ from tercet.errors import BadInput
 NEW_YORK: Final = "America/New_York"
 SECOND: Final = 1_000_000_000
 HOURS: Final = {"us-equities": (NEW_YORK, time(9, 30), time(16, 0))}  # calendar: zone, open, close; half days are not in it
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # what int64 ns hold, with room
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,5 +63,7 @@ def clock(time_ns: int, tz: str = NEW_YORK) -> str:
 
 
 def _at(day: date, wall: time, tz: str) -> int:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise BadInput(f"date {day}: expected a year from {FIRST_YEAR} to {LAST_YEAR}")
     since = datetime.combine(day, wall, zone(tz)).astimezone(UTC) - _EPOCH
     return (since.days * 86_400 + since.seconds) * SECOND

@@ -11,7 +11,9 @@ from tercet.errors import BadInput
 from tercet.market.events import FINER_PER_TICK
 
 UNITS: Final = 10_000  # feeds quote prices as whole numbers of 1 / UNITS of the currency
-LARGEST_TICK: Final = 2**31 - 1
+LARGEST_TICK: Final = 2**30  # what a book takes
+LARGEST_SIZE: Final = 2**40  # lots of one order; a day's sum stays far below int64
+LARGEST_STEP: Final = Decimal(10**6)
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -21,6 +23,12 @@ class Fees(msgspec.Struct, frozen=True):
     maker_per_lot: float = -0.0020
     taker_bps: float = 0.0
     maker_bps: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no fee."""
+        for name in self.__struct_fields__:
+            if not abs(getattr(self, name)) < float("inf"):
+                raise BadInput(f"fee {name}: expected a finite number, found {getattr(self, name)}")
 
 
 class Instrument(msgspec.Struct, frozen=True):
@@ -35,8 +43,8 @@ class Instrument(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size"):
             size = _decimal(getattr(self, name), name)
-            if not size > 0:
-                raise BadInput(f"{name} of {self.symbol}: expected a number above 0, found {size}")
+            if not 0 < size <= LARGEST_STEP:
+                raise BadInput(f"{name} of {self.symbol}: expected a number above 0, {LARGEST_STEP} at most, found {size}")
 
     def price(self, tick: int) -> Decimal:
         """The price of `tick`, in currency units."""

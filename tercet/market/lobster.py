@@ -16,7 +16,7 @@ from tercet.errors import BadInput
 from tercet.market import windows
 from tercet.market.calendar import NEW_YORK, SECOND, midnight_ns
 from tercet.market.events import ADD, BUY, CROSS, EVENT, HALT, HIDDEN, LEVEL_ROW, SELL, TRADE
-from tercet.market.instruments import UNITS, Instrument, first, to_ticks
+from tercet.market.instruments import LARGEST_SIZE, UNITS, Instrument, first, to_ticks
 from tercet.market.recorded import Recorded, count_kinds, load
 from tercet.market.rows import WORKERS, Layout, Table, each_part
 
@@ -26,7 +26,7 @@ Events = NDArray[np.void]
 MESSAGE = Layout(decimals=np.array([9, 0, 0, 0, 0, 0]), place=np.arange(6), spare=True)
 DAY_NS = 86_400 * SECOND
 WARNED_ROWS = 5  # named one by one; what is beyond them is counted
-FORGIVEN_ROWS, FORGIVEN_SHARE = 5, 0.01  # rows that may disagree before the pair is refused
+FORGIVEN_ROWS, FORGIVEN_SHARE = 5, 0.001  # rows that may disagree before the pair is refused
 
 
 def read(messages: Path, book: Path | None, instrument: Instrument, day: date, tz: str = NEW_YORK) -> Recorded:
@@ -76,6 +76,7 @@ def _events(table: Table, cells: Ints, instrument: Instrument, midnight: int) ->
         (first((time < 0) | (time > DAY_NS)), lambda k: f"expected a time from 0 to 86400 s, found {time[k] / SECOND}"),
         (first(np.diff(time, prepend=time[0]) < 0), lambda k: f"expected a time from {time[k - 1] / SECOND} on, found {time[k] / SECOND}"),
         (first(~halt & (size < 1)), lambda k: f"expected a size above 0, found {size[k]}"),
+        (first(~halt & (lots > LARGEST_SIZE)), lambda k: f"expected a size of {LARGEST_SIZE} lots at most, found {size[k]}"),
         (first(~halt & (left != 0)), lambda k: f"expected a multiple of the lot {instrument.lot_size}, found {size[k]}"),
         (first(halt & (np.abs(price) > 1)), lambda k: f"expected -1, 0 or 1 as the price of a halt, found {price[k]}"),
         (ticks.misfit, lambda k: _misfit(instrument, price[k])),

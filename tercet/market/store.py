@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -24,11 +24,14 @@ import tercet
 from tercet.errors import BadInput
 from tercet.market.calendar import NEW_YORK, zone
 from tercet.market.events import EVENT, LEVEL_ROW
-from tercet.market.instruments import Instrument
+from tercet.market.instruments import LARGEST_TICK, Instrument
 from tercet.market.recorded import Recorded, Source, count_kinds
 
 FORMAT: Final = 1
 EVENTS, SIDECAR = "events.npy", "day.json"
+
+
+StartRow = tuple[Annotated[int, msgspec.Meta(ge=-LARGEST_TICK, le=LARGEST_TICK)], Literal[-1, 1], Annotated[int, msgspec.Meta(ge=1)]]
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Meta(msgspec.Struct, frozen=True):
     tz: str
     instrument: Instrument
     depth: int
-    start: list[tuple[int, int, int]]
+    start: list[StartRow]
     counts: dict[str, int]
     sources: list[Source]
     first_time: int
@@ -115,6 +118,9 @@ def open_day(path: Path) -> Day:
     expected = sum(meta.counts.values())
     if len(events) != expected or events.offset + events.nbytes != size:
         raise BadInput(f"{path / EVENTS}: expected the {expected} events that {SIDECAR} counts, found {len(events)} in {size} bytes")
+    ends = (int(events["time"][0]), int(events["time"][-1])) if len(events) else (0, 0)
+    if ends != (meta.first_time, meta.last_time):
+        raise BadInput(f"{path / SIDECAR}: expected the first and last time of its events, {ends}, found others: import the day again")
     return Day(path, meta, events.view(np.ndarray), start)
 
 
@@ -124,7 +130,9 @@ def _read_meta(path: Path) -> Meta:
         found = msgspec.json.decode(text, type=_Format).format
         if found != FORMAT:
             raise BadInput(f"{path}: expected format {FORMAT}, found {found}: import the day again")
-        return msgspec.json.decode(text, type=Meta)
+        meta = msgspec.json.decode(text, type=Meta)
+        zone(meta.tz)
+        return meta
     except OSError as error:
         raise BadInput(f"{path}: expected the sidecar of a stored day, found: {error.strerror or error}") from error
     except msgspec.MsgspecError as error:

@@ -71,7 +71,7 @@ def warned(warnings: Sequence[str]) -> str:
 def lead(pairs: Sequence[Row]) -> str:
     """The verdicts in one line."""
     said = []
-    for verdict in ("better", "tie", "worse"):
+    for verdict in ("better", "tie", "worse", "void"):
         names = [safe(row["policy"]) for row in pairs if row["verdict"] == verdict]
         if names:
             said.append(f'<span class="verdict {verdict}">{verdict}</span> {", ".join(names)}')

@@ -8,9 +8,13 @@ from tercet.errors import BadInput
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file through a temporary one beside it; BadInput where that cannot be done, and then nothing is left behind."""
+    """Write a text file through a temporary one beside it, where a link leads; BadInput where that cannot be done, with nothing left."""
     temporary = None
+    path = path.resolve()
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe stays what it is
+            path.write_text(text, encoding="utf-8")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
             temporary = Path(file.name)

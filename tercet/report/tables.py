@@ -31,6 +31,7 @@ def tables_of(result: Result, tables: Tables) -> list[str]:
     swatches = {name: f'<span class="swatch" style="background:var({colour(place)})"></span>' for place, name in enumerate(result.policies)}
     parts = ["<h2>What it cost</h2>", '<p class="note">Basis points of the value at arrival; positive is a cost, fees included.</p>']
     parts.append(policy_table(tables["policies"], swatches))
+    parts += hidden_note(tables["policies"])
     blocks = int(tables["policies"][0]["n_blocks"])
     if blocks < 2:
         parts.append('<p class="note">All parents lie in one block of time: there is no interval.</p>')
@@ -41,6 +42,15 @@ def tables_of(result: Result, tables: Tables) -> list[str]:
     alone = f"Intervals and p are for each row alone, not corrected for {len(tables['paired'])} rows."
     note = f"A tie is a difference whose 95% interval holds 0. {alone}{few}"
     return [*parts, f'<p class="note">{note}</p>', paired_table(tables["paired"], swatches)]
+
+
+def hidden_note(policies: Sequence[Row]) -> list[str]:
+    """The mean shortfalls under the other setting for recorded hidden orders, where they were run."""
+    for order in ("first", "last"):
+        if f"is_bps_hidden_{order}" in policies[0]:
+            shown = ", ".join(f"{safe(row['policy'])} {number(row[f'is_bps_hidden_{order}'])}" for row in policies)
+            return [f'<p class="note">Mean shortfall with hidden executions filling us {order}: {shown}.</p>']
+    return []
 
 
 def policy_table(policies: Sequence[Row], swatches: Mapping[str, str]) -> str:
@@ -66,7 +76,7 @@ def policy_table(policies: Sequence[Row], swatches: Mapping[str, str]) -> str:
 def paired_table(pairs: Sequence[Row], swatches: Mapping[str, str]) -> str:
     """A row a policy: its difference to the baseline, drawn and in numbers, the verdict, and the ratio where it means something."""
     ends = [value for row in pairs for value in (row["low"], row["high"], row["difference_bps"]) if np.isfinite(value)]
-    scale = (min(0.0, *ends), max(0.0, *ends))
+    scale = (min([0.0, *ends]), max([0.0, *ends]))
     baseline = safe(pairs[0]["baseline"])
     titles = (f"less {baseline}, bps", "95% interval", "", "verdict", "p", f"ratio to {baseline}", "95% interval")
     head = "".join(f'<th class="{"left" if place in (2, 3) else ""}" scope="col">{title}</th>' for place, title in enumerate(titles))

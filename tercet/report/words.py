@@ -30,7 +30,8 @@ TERMS: Final = (
     ("Fees", "Taker fees less maker rebates. A rebate alone can decide whether resting wins."),
     (
         "sd, CVaR95",
-        "Standard deviation over parents, and the mean of the worst 5%. Both hold the market's own moves, which cancel in the mean of both sides of a start.",
+        "Standard deviation over parents, and the mean of the worst 5%. Both hold the market's own moves, "
+        "which cancel in the mean of both sides of a start.",
     ),
     (
         "In time, passive, unfilled",

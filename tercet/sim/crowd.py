@@ -9,7 +9,7 @@ import math
 
 from tercet.book.flow import printed, touched
 from tercet.book.matching import cancel, refuse, submit
-from tercet.book.state import LIMIT, MARKET, REFUSED_FULL
+from tercet.book.state import MARKET, POST_ONLY, REFUSED_FULL
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, SELL, TRADE
 from tercet.sim.ours import made
@@ -100,7 +100,7 @@ def limit_order(sim, scratch):
     if sim.death_count == len(sim.deaths):
         slot = refuse(sim.book, REFUSED_FULL)
     else:
-        slot, _ = submit(sim.book, side, LIMIT, tick, lots, id, 0, scratch)
+        slot, _ = submit(sim.book, side, POST_ONLY, tick, lots, id, 0, scratch)
     if slot > 0:
         push_death(sim, sim.now + int(exponential(draw(sim, LIMITS, LIFE)) * crowd.life_s * SECOND) + 1, id, slot)
     note(scratch, sim.now, ADD if slot > 0 else 0, id, side, tick, lots)

@@ -16,14 +16,28 @@ def advance(sim, events, until, scratch):
         if min(event, arrival) > until:
             break
         if event <= arrival:
-            if sim.kind == HISTORY:
-                history.step(sim, events, scratch)
-            else:
-                crowd.step(sim, scratch)
+            act(sim, events, scratch)
         else:
             sim.now = arrival
             deliver(sim, scratch)
     sim.now = max(sim.now, until)
+
+
+@compiled
+def advance_market(sim, events, until, scratch):
+    """Let the market's own events up to and including `until` happen, and none of our children arrive."""
+    while next_market_event(sim, events) <= until:
+        act(sim, events, scratch)
+    sim.now = max(sim.now, until)
+
+
+@compiled
+def act(sim, events, scratch):
+    """Let the market's next own event happen."""
+    if sim.kind == HISTORY:
+        history.step(sim, events, scratch)
+    else:
+        crowd.step(sim, scratch)
 
 
 @compiled

@@ -17,7 +17,7 @@ from tercet.book.matching import reduce, rest
 from tercet.book.queries import first_at, next_at, row_of
 from tercet.book.replay import PUBLIC, anonymous, apply, clear_between, public_at, set_level, take, take_oldest
 from tercet.compiled import compiled
-from tercet.market.events import ADD, BUY, CANCEL, HIDDEN, REDUCE, REVEAL, TRADE
+from tercet.market.events import ADD, BUY, CANCEL, FINER_PER_TICK, HIDDEN, REDUCE, REVEAL, TRADE
 from tercet.sim import altered
 from tercet.sim.ours import made
 from tercet.sim.state import US
@@ -33,7 +33,7 @@ def step(sim, events, scratch):
         sim.missing_lots += apply(sim.book, event)
         if event.kind in (TRADE, HIDDEN):
             sim.recorded_lots += event.lots
-            printed(sim.flow, event.time, -event.side, event.lots, event.tick)
+            printed(sim.flow, event.time, -event.side, event.lots, price_of(event))
     elif event.kind in (TRADE, HIDDEN):
         burst(sim, events, scratch)
     else:
@@ -59,7 +59,9 @@ def single(sim, event, scratch):
     if sim.phantoms.count > 0 and event.kind != REVEAL:  # its id is a tick
         expire(sim, event)
     if event.kind == ADD:
-        crossed = fill_ahead(sim, -event.side, -event.side * event.tick, event.lots, 0, scratch)
+        crossed = 0
+        if sim.book.halted == 0:
+            crossed = fill_ahead(sim, -event.side, -event.side * event.tick, event.lots, 0, scratch)
         if crossed > 0:
             altered.add(sim.removed, event.id, event.side, event.tick, crossed, event.time, 0)
         if event.lots > crossed:
@@ -98,7 +100,7 @@ def burst(sim, events, scratch):
             executed = min(event.lots, budget)
         budget -= executed
         if executed > 0:
-            printed(sim.flow, time, -side, executed, event.tick)
+            printed(sim.flow, time, -side, executed, price_of(event))
     if budget > 0:  # what it wanted of lots that we removed
         fill_ahead(sim, side, worst, budget, 0, scratch)
 
@@ -125,6 +127,12 @@ def same_aggressor(event, side, time):
 def reach(event):
     """The key at which a displayed order is as good as an execution's price, which may lie between ticks."""
     return event.side * event.tick + (1 if event.side == BUY and event.finer > 0 else 0)
+
+
+@compiled
+def price_of(event):
+    """An execution's price in ticks, between them where it is finer."""
+    return event.tick + event.finer / FINER_PER_TICK
 
 
 @compiled

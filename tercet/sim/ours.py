@@ -141,9 +141,8 @@ def report(sim, handle, side, lots, tick, mid2, spread, how, scratch):
 def complete(sim, side, lots, kind, tick, scratch):
     """Trade `lots` at once with one order, MARKET or IOC at `tick`, that walks the book; returns what even that could not fill.
 
-    It is exempt from latency: a convention of the evaluation, the same for every policy.
+    Ours are withdrawn before (`withdraw_all`). It is exempt from latency: a convention of the evaluation, the same for every policy.
     """
-    withdraw_all(sim)
     if lots <= 0:
         return 0
     sim.next_handle += 1

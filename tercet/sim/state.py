@@ -16,7 +16,7 @@ HISTORY, CROWD = 0, 1
 WIRE_PLACES: Final = 32
 OWN_PLACES: Final = 16
 LATENCY_STEPS: Final = 33  # quantiles of a latency: constant, jittered or sampled are one table
-ALTERED_PLACES: Final = 256
+ALTERED_PLACES: Final = 512
 DRAWS: Final = 16
 
 # A recorded order whose lots in our world differ from the recording: more (a phantom) or fewer (removed by us).

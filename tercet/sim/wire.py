@@ -38,7 +38,6 @@ def send(sim, child, now):
         own.handle = sim.next_handle
         own.lots = child.lots
         own.filled = 0
-        own.born = now
         own.tick = child.tick
         own.slot = 0
         own.side = child.side
