@@ -127,7 +127,8 @@ def _write_page(path: Path, result: Any, summary: dict[str, Any]) -> None:
 
 
 def _table(*headings: str) -> Table:
-    return Table(Column("policy", no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings), box=SIMPLE_HEAD)
+    columns = [Column("policy", no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
+    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -141,10 +142,10 @@ def _show(summary: dict[str, Any]) -> None:
         costs.add_row(row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict)
         parts.add_row(row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS))
     console.print(costs, parts)
-    other = "last" if summary["settings"]["hidden_first"] else "first"
+    other, does = ("last", "pass us by") if summary["settings"]["hidden_first"] else ("first", "fill us first")
     shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]
     if shown:
-        console.print(f"IS bps with recorded hidden orders filled {other}: {', '.join(shown)}", highlight=False)
+        console.print(f"IS bps where recorded hidden executions {does}: {', '.join(shown)}", highlight=False)
     fees = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in summary["fees"].items() if value)
     parents, blocks = summary["policies"][0]["parents"], summary["n_blocks"]
     console.print(f"{parents} parents in {blocks} blocks of time; fees in {summary['currency']}: {fees or 'none'}", highlight=False)

@@ -46,10 +46,10 @@ def tables_of(result: Result, tables: Tables) -> list[str]:
 
 def hidden_note(policies: Sequence[Row]) -> list[str]:
     """The mean shortfalls under the other setting for recorded hidden orders, where they were run."""
-    for order in ("first", "last"):
+    for order, does in (("first", "fill us first"), ("last", "pass us by")):
         if f"is_bps_hidden_{order}" in policies[0]:
             shown = ", ".join(f"{safe(row['policy'])} {number(row[f'is_bps_hidden_{order}'])}" for row in policies)
-            return [f'<p class="note">Mean shortfall with hidden executions filling us {order}: {shown}.</p>']
+            return [f'<p class="note">Mean shortfall, bps, where recorded hidden executions {does}: {shown}.</p>']
     return []
 
 
