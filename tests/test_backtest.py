@@ -7,12 +7,14 @@ import pytest
 from workbench import random_day, recorded_market
 
 from tercet.backtest.compare import BLOCKS_FOR_P, Bootstrap, cvar, paired, ratio, table
+from tercet.backtest.episode import OUTCOME
 from tercet.backtest.markets import CROWD_DATE, Market, crowd_market, market
 from tercet.backtest.parents import BLOCK_NS, MEMORY_NS, Plan, duration, lots_of, plan, records
-from tercet.backtest.runner import Result, Settings, run
+from tercet.backtest.runner import Result, Settings, run, warnings
 from tercet.errors import BadInput
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import by_name
+from tercet.execution.tca import COST
 from tercet.market.calendar import session
 from tercet.market.events import BUY, SELL
 from tercet.sim.settings import CrowdSettings
@@ -64,6 +66,20 @@ def test_progress_counts_every_run(day: Market) -> None:
 def test_what_found_nobody_to_trade_with_is_said_and_voids_the_table(day: Market) -> None:
     said = run(day, plan(day, 4, "5000", MINUTE, "both", 0), [by_name("nothing")], JITTER).warnings
     assert any("void" in sentence for sentence in said)
+
+
+def test_what_makes_a_result_less_than_it_seems_is_said() -> None:
+    costs, outcomes = np.zeros((2, 3), COST), np.zeros((2, 3), OUTCOME)
+    outcomes["recorded_lots"] = 1000
+    assert warnings(("twap", "passive"), costs, outcomes) == []
+    outcomes["altered_lots"][1] = 51
+    outcomes["missing_lots"][0, 2] = 7
+    outcomes["forgotten"][1, 0] = 2
+    outcomes["book_full"][0, 0] = 1
+    costs["unfilled_share"][1, 1] = 0.004
+    said = " ".join(warnings(("twap", "passive"), costs, outcomes))
+    for words in ("5.1% of recorded volume (passive)", "did not have: 7", "come back): 2", "no room for: 1", "passive: void, 0.13%"):
+        assert words in said
 
 
 # Pairs --------------------------------------------------------------------------------------------------------------------------

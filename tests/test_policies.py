@@ -17,7 +17,7 @@ from tercet.book.records import AGGRESSIVE, CANCEL_OWN, COMPLETION, PASSIVE, REP
 from tercet.book.state import IOC, LIMIT, MARKET, POST_ONLY
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import by_name
-from tercet.execution.view import CURVE_STEPS, VIEW
+from tercet.execution.view import CURVE_STEPS, VIEW, begin
 from tercet.execution.working import CHANGED, DROPPED, KEPT, behind_least, conform, quiet
 from tercet.market.calendar import session
 from tercet.market.events import BUY, SELL
@@ -273,3 +273,12 @@ def test_what_is_lacking_of_the_least_participation_counts_what_is_open() -> Non
 
 def test_a_parent_without_windows_is_never_quiet() -> None:
     assert not any(quiet(terms(), now, 10) or quiet(terms(quiet=((5, 5),)), now, 10) for now in range(-20, 20))
+
+
+def test_a_view_begins_with_its_parents_terms() -> None:
+    view, row = np.zeros(1, VIEW).view(np.recarray)[0], parent(5, 25, 300, SELL)
+    row.urgency, row.expected_lots = 0.7, 9000.0
+    row.curve[:] = np.linspace(0, 1, CURVE_STEPS + 1)
+    begin(view, row)
+    assert (view.start, view.end, view.lots, view.side, view.urgency, view.expected_lots) == (5, 25, 300, SELL, 0.7, 9000.0)
+    assert view.curve.tolist() == row.curve.tolist()
