@@ -91,6 +91,16 @@ def test_a_broken_folder_beside_a_day_is_passed_over_and_said(tmp_path: Path) ->
     assert any("passed over" in note and str(broken_one) in note for note in history_market(day).notes)
 
 
+def test_a_bad_day_is_traded_with_a_warning_that_says_why(tmp_path: Path) -> None:
+    day, _ = stored(tmp_path, 10)
+    assert not any("bad day" in note for note in history_market(day).notes)
+    messages = next(tmp_path.glob("*_message_10.csv"))
+    blind = open_day(save(tmp_path / "blind", lobster.read(messages, None, MADE, DATE), MADE, DATE))
+    said = " ".join(history_market(blind).notes)
+    assert "is a bad day: " in said
+    assert "without its orderbook" in said
+
+
 def test_a_day_whose_events_were_changed_is_not_traded(tmp_path: Path) -> None:
     day, _ = stored(tmp_path, 10)
     content = bytearray((day.path / "events.npy").read_bytes())

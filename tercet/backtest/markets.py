@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.days import day_lots, earlier_days, fitting_book
+from tercet.book.quality import BAD, assess
 from tercet.errors import BadInput
 from tercet.execution.volume import VolumeCurve, default_curve, from_days
 from tercet.market.calendar import session, trading_hours
@@ -75,6 +76,9 @@ def history_market(day: Day) -> Market:
     hours = trading_hours(day.meta.date, day.meta.tz, day.meta.first_time, day.meta.last_time)
     earlier, notes = earlier_days(day)
     expected = float(np.mean([day_lots(other) for other in earlier])) if earlier else 0.0
+    quality = assess(day.events, day.start)
+    if quality.verdict == BAD:
+        notes.append(f"{day.path.name} is a bad day: {'; '.join(quality.reasons)}")
     if day.meta.depth == 0:
         notes.append(f"{day.path.name} was imported without its orderbook: what stood in the book at the start is missing")
     return Market(

@@ -111,7 +111,9 @@ def open_day(path: Path) -> Day:
         events = np.lib.format.open_memmap(path / EVENTS, mode="c")
         size = (path / EVENTS).stat().st_size
         start = np.array(meta.start, LEVEL_ROW)
-    except (OSError, ValueError, EOFError, OverflowError) as error:
+    except OSError as error:
+        raise BadInput(f"{path / EVENTS}: expected the events of a stored day, found: {error.strerror or error}") from error
+    except (ValueError, EOFError, OverflowError) as error:
         raise BadInput(f"{path / EVENTS}: expected the events of a stored day, found a file that is cut off or broken ({error})") from error
     if events.dtype != EVENT or events.ndim != 1:
         raise BadInput(f"{path / EVENTS}: expected records of {EVENT.names}, found {events.dtype} of shape {events.shape}")
