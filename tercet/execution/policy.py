@@ -1,7 +1,7 @@
 """The one protocol of everything that works an order, closed form or learned: `decide(view, pad) -> number of children`.
 
 `view` is a VIEW. `pad` is the policy's own: `pad.settings` (what it was made with), `pad.memory` (zeros at the parent's birth,
-then whatever it writes there) and `pad.children`, the CHILD records that it fills from the front. `post`, `cross` and `withdraw`
+then whatever it writes there), `pad.action` (what an agent chose, in an environment) and `pad.children`, the CHILD records that it fills from the front. `post`, `cross` and `withdraw`
 fill them.
 """
 
@@ -20,9 +20,18 @@ from tercet.execution.view import VIEW
 
 SETTINGS: Final = 16
 MEMORY: Final = 16
+ACTION: Final = 2
 CHILDREN: Final = 8
 
-PAD: Final = np.dtype([("settings", np.float64, SETTINGS), ("memory", np.float64, MEMORY), ("children", CHILD, CHILDREN)], align=True)
+PAD: Final = np.dtype(
+    [
+        ("settings", np.float64, SETTINGS),
+        ("memory", np.float64, MEMORY),
+        ("action", np.float64, ACTION),  # what an agent chose, where one decides; else zeros
+        ("children", CHILD, CHILDREN),
+    ],
+    align=True,
+)
 DECIDE: Final = types.int64(numba.from_dtype(VIEW), numba.from_dtype(PAD))
 
 

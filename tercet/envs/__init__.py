@@ -1,0 +1,1 @@
+"""Gymnasium faces on markets and on bookless worlds with known optima."""
