@@ -15,7 +15,7 @@ from workbench import parent, random_day, recorded_market, wild_policy, work
 from tercet.backtest.episode import OUTCOME
 from tercet.book.records import AGGRESSIVE, COMPLETION, PASSIVE
 from tercet.execution.schedules import POLICIES, by_name
-from tercet.execution.tca import COST, FEES, account
+from tercet.execution.tca import COST, FEES, TALLY, account
 from tercet.market.events import BUY, SELL
 from tercet.sim.episode import advance
 from tercet.sim.open import set_latency
@@ -35,7 +35,7 @@ def compiled_costs(case: Case) -> Any:
     outcome.arrival_mid2, outcome.end_mid2, outcome.end_spread = case.arrival_mid2, case.end_mid2, case.end_spread
     outcome.left, outcome.market_lots, outcome.market_notional = case.left, case.market_lots, case.market_notional
     fees.taker_ticks, fees.maker_ticks, fees.taker_bps, fees.maker_bps = (float(fee) for fee in case.fees)
-    account(cost, log, parent(0, 1, case.lots, case.side), outcome, fees)
+    account(cost, log, parent(0, 1, case.lots, case.side), outcome, fees, np.zeros(1, TALLY).view(np.recarray)[0])
     return cost
 
 

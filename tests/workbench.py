@@ -7,13 +7,13 @@ import numpy as np
 from histories import BOTH, SIZE, Recording, start_state
 from numpy.typing import NDArray
 
-from tercet.backtest.episode import OUTCOME, machine
+from tercet.backtest.episode import COURSE, OUTCOME, machine
 from tercet.backtest.markets import Market
 from tercet.book.records import CANCEL_OWN, FREE, REPLACE_OWN, SUBMIT
 from tercet.book.state import POST_ONLY
 from tercet.compiled import compiled
 from tercet.execution.policy import Policy, move, policy, post
-from tercet.execution.tca import COST, FEES, account
+from tercet.execution.tca import COST, FEES, TALLY, account
 from tercet.execution.view import CURVE_STEPS, PARENT, QUIET_PLACES, VIEW
 from tercet.execution.volume import default_curve
 from tercet.market.events import BUY
@@ -60,8 +60,8 @@ def work(sim: Any, events: NDArray[np.void], row: Any, how: Policy, step: int, f
     pad, charged = how.new_pad(), np.zeros(1, FEES).view(np.recarray)[0]
     charged.taker_ticks, charged.maker_ticks, charged.taker_bps, charged.maker_bps = fees
     view = np.zeros(1, VIEW).view(np.recarray)[0]
-    machine(sim.dtype, scratch.dtype)(sim, events, row, how.decide, pad, view, scratch, step, outcome)
-    account(cost, scratch, row, outcome, charged)
+    machine(sim.dtype, scratch.dtype)(sim, events, row, how.decide, pad, view, scratch, step, np.zeros(1, COURSE).view(np.recarray)[0], outcome)
+    account(cost, scratch, row, outcome, charged, np.zeros(1, TALLY).view(np.recarray)[0])
     return Worked(np.array(scratch.reports[: int(scratch.count)]), outcome, cost, pad, np.array(scratch.looks[: int(scratch.looked)]))
 
 

@@ -44,6 +44,16 @@ OUTCOME: Final = np.dtype(
     align=True,
 )
 
+# Where the work on one parent is.
+COURSE: Final = np.dtype(
+    [
+        ("now", np.int64),  # of the next decision
+        ("step", np.int64),
+        ("volume_before", np.int64),  # printed before the first decision
+        ("born", np.int64),  # the arrival mid is stamped
+    ]
+)
+
 
 @compiled
 def prepare(sim):
@@ -97,45 +107,70 @@ def note(scratch, view, decision, stride):
             return
 
 
-def work(sim, events, parent, decide, pad, view, scratch, step, outcome):
-    """Work one parent from its start to its end by `decide`, every `step` ns; then complete what is left with one order.
-
-    `sim` must stand at or before the parent's start less the feed latency. Fills are in `scratch.reports`, the rest in `outcome`.
-    """
+@compiled
+def start(sim, parent, view, scratch, course, outcome, step):
+    """Take up a parent, to be worked every `step` ns. `sim` must stand at or before its start less the feed latency."""
     prepare(sim)
     outcome.book_full = sim.book.refused[-REFUSED_FULL]
     scratch.count = 0
     begin(view, parent)
-    scratch.looked = 0
-    stride = (parent.end - parent.start) // step // len(scratch.looks) + 1
-    volume_before = 0
-    born = False
-    now = parent.start
-    while now < parent.end:
-        seen = look_time(sim, now)
-        if not born and seen >= parent.start:
-            arrive(sim, events, parent, scratch, outcome)
-            born = True
-        advance(sim, events, seen, scratch)
-        if now == parent.start:
-            volume_before = sim.flow.lots
-        view.market_lots = sim.flow.lots - volume_before
-        look(view, sim, parent, now, step)
-        note(scratch, view, outcome.decisions, stride)
-        if quiet(parent, now, step):
-            count = pull(view, pad)
-        else:
-            count = decide(view, pad)
-            lacking = behind_least(view, parent)
-            if lacking > 0 and count < len(pad.children):
-                count = cross(view, pad, count, lacking)
-        send_children(sim, view, parent, pad, count, now, outcome)
-        outcome.decisions += 1
-        now += step
-    if not born:
+    course.now = parent.start
+    course.step = step
+    course.volume_before = 0
+    course.born = 0
+
+
+@compiled
+def see(sim, events, parent, view, scratch, course, outcome):
+    """Let the market come to where the feed is at this decision, and look."""
+    seen = look_time(sim, course.now)
+    if course.born == 0 and seen >= parent.start:
+        arrive(sim, events, parent, scratch, outcome)
+        course.born = 1
+    advance(sim, events, seen, scratch)
+    if course.now == parent.start:
+        course.volume_before = sim.flow.lots
+    view.market_lots = sim.flow.lots - course.volume_before
+    look(view, sim, parent, course.now, course.step)
+
+
+@compiled
+def decide_and_send(sim, parent, decide, pad, view, course, outcome):
+    """Let a policy decide on what it saw, and send what the parent's terms allow of it; the next decision is a step later."""
+    if quiet(parent, course.now, course.step):
+        count = pull(view, pad)
+    else:
+        count = decide(view, pad)
+        lacking = behind_least(view, parent)
+        if lacking > 0 and count < len(pad.children):
+            count = cross(view, pad, count, lacking)
+    send_children(sim, view, parent, pad, count, course.now, outcome)
+    outcome.decisions += 1
+    course.now += course.step
+
+
+@compiled
+def conclude(sim, events, parent, scratch, course, outcome):
+    """Let the parent's end come, and complete what is left."""
+    if course.born == 0:
         arrive(sim, events, parent, scratch, outcome)
     advance(sim, events, parent.end, scratch)
     finish(sim, parent, scratch, outcome)
+
+
+def work(sim, events, parent, decide, pad, view, scratch, step, course, outcome):
+    """Work one parent from its start to its end by `decide`, every `step` ns; then complete what is left with one order.
+
+    Fills are in `scratch.reports`, the rest in `outcome`.
+    """
+    start(sim, parent, view, scratch, course, outcome, step)
+    scratch.looked = 0
+    stride = (parent.end - parent.start) // step // len(scratch.looks) + 1
+    while course.now < parent.end:
+        see(sim, events, parent, view, scratch, course, outcome)
+        note(scratch, view, outcome.decisions, stride)
+        decide_and_send(sim, parent, decide, pad, view, course, outcome)
+    conclude(sim, events, parent, scratch, course, outcome)
     for i in range(len(parent.after)):
         if parent.after[i] > 0:
             advance(sim, events, parent.end + parent.after[i], scratch)
@@ -190,6 +225,7 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any]) -> Any:
             record(VIEW),
             record(scratch_type),
             types.int64,
+            record(COURSE),
             record(OUTCOME),
         )
     )(work)

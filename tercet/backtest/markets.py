@@ -43,11 +43,11 @@ class Market:
     caveat: str
     notes: tuple[str, ...] = ()
 
-    def open(self, number: int, seed: int) -> Any:
-        """Session `number` as a simulation standing before its opening."""
+    def open(self, number: int, seed: int, at: int | None = None) -> Any:
+        """Session `number` as a simulation standing before its opening; a crowd's also before another time of its day (ns)."""
         if self.crowd is None:
             return open_history(self.levels, self.book_size)
-        return open_crowd(self.crowd, seed * 1_000_003 + number, self.open_ns, self.close_ns)
+        return open_crowd(self.crowd, seed * 1_000_003 + number, self.open_ns, self.close_ns, at)
 
     @property
     def sessions(self) -> int | None:

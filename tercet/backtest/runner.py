@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.episode import OUTCOME, machine
+from tercet.backtest.episode import COURSE, OUTCOME, machine
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import Plan, records
 from tercet.errors import BadInput, TercetError
 from tercet.execution.policy import Policy
-from tercet.execution.tca import COST, FEES, account
+from tercet.execution.tca import COST, FEES, TALLY, account
 from tercet.execution.view import AFTER_PLACES, VIEW
 from tercet.market.calendar import clock
 from tercet.market.instruments import Instrument
@@ -96,6 +96,8 @@ class Worker:
         self.base[0] = base
         self.scratch = new_scratch(base)
         self.view = np.zeros(1, VIEW).view(np.recarray)[0]
+        self.tally = np.zeros(1, TALLY).view(np.recarray)[0]
+        self.course = np.zeros(1, COURSE).view(np.recarray)[0]
         self.run = machine(base.dtype, self.scratch.dtype)
         self.fees = fees_of(market.instrument)
 
@@ -111,13 +113,13 @@ class Worker:
             sim.seed = seed
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
-        self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, outcome)
+        self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, self.course, outcome)
         if outcome.arrival_mid2 == 0:
             when = clock(int(parent["start"]))
             raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")
         if outcome.log_full:
             raise TercetError(f"policy {policy.name}: more than {len(self.scratch.reports)} fills of one parent; expected fewer")
-        account(cost, self.scratch, parent, outcome, self.fees)
+        account(cost, self.scratch, parent, outcome, self.fees, self.tally)
         return cost, outcome
 
 

@@ -80,7 +80,7 @@ VIEW: Final = np.dtype(
 
 @compiled
 def look(view, sim, parent, now, step):
-    """Fill a VIEW at decision time `now` from a market (a record with book, flow, own, filled), whose clock is where the feed is."""
+    """Fill a VIEW at decision time `now` from a market (a record with book, flow, own, filled, alpha), whose clock is where the feed is."""
     book, flow = sim.book, sim.flow
     decay(flow, sim.now)
     view.now = now
@@ -98,6 +98,7 @@ def look(view, sim, parent, now, step):
     view.order_flow = flow.imbalance
     view.signed = flow.signed
     view.volume = flow.volume
+    view.alpha = sim.alpha
     view.volatility_short = math.sqrt(flow.variance_short)
     view.volatility_long = math.sqrt(flow.variance_long)
 

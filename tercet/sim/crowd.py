@@ -1,143 +1,245 @@
-"""Invented flow. Zero intelligence (Smith, Farmer, Gillemot & Krishnamurthy 2003): limit orders, market orders and cancellations
-arrive independently of the book's state, here with a season through the day and exponential distances from the opposite touch.
+"""Invented flow: limit orders, market orders and cancellations, by one of three laws of arrival.
 
-Each order's lifetime is drawn at its birth, and every number is keyed by class and count: the run with our orders and the run
-without them differ only where our orders act.
+ZERO: zero intelligence (Smith, Farmer, Gillemot & Krishnamurthy 2003). Everything arrives independently of the book.
+QUEUE: queue-reactive (Huang, Lehalle & Rosenbaum 2015). Arrivals and cancellations depend on the queue that they meet.
+HAWKES: marked Hawkes, with signed-flow feedback (Noble, Rosenbaum & Souilmi 2026). See `sim/hawkes.py`.
+
+All is timed in *business time*, in which rates are constant; the season and the regime are its pace against the clock, so that the
+book's statistics are the same at any hour. Each arrival has a key, from which all that is drawn for it follows, its lifetime
+included; what depends on the state is a thinning of arrivals and of ends of life. The run with our orders and the run without them
+differ only where our orders matter.
 """
 
-import math
+import numpy as np
 
 from tercet.book.flow import printed, touched
-from tercet.book.matching import cancel, refuse, submit
-from tercet.book.state import MARKET, POST_ONLY, REFUSED_FULL
+from tercet.book.matching import cancel, submit
+from tercet.book.queries import row_of
+from tercet.book.state import LIMIT, MARKET
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, SELL, TRADE
+from tercet.sim import hawkes, queues
+from tercet.sim.actors import act, wake
+from tercet.sim.agenda import pace_from, schedule
 from tercet.sim.ours import made
-from tercet.sim.random import exponential, uniform
-from tercet.sim.state import US
-from tercet.sim.wire import NEVER
+from tercet.sim.random import exponential, high, key_of, low, mix, word
+from tercet.sim.state import (
+    ARRIVAL,
+    FAST_LIFE,
+    HAWKES,
+    LIMIT_ORDER,
+    MARKET_ORDER,
+    QUEUE,
+    REGIME_CHANGE,
+    RENEWAL,
+    SELLER,
+    SIGNAL,
+    SLOW_LIFE,
+    US,
+)
+from tercet.sim.wheel import arm, disarm, forget
 
-LIMITS, MARKETS = 0, 1  # clocks
-WAIT, SIDE, PLACE, LOTS, LIFE = 0, 1, 2, 3, 4  # what is drawn for each arrival
-SECOND = 1_000_000_000
+_20 = np.uint64(20)  # an id is the upper 44 bits of its key: as good as unique, and short enough for any file
 
 
 @compiled
-def open_crowd(sim):
-    """Start the clocks of an empty market."""
-    for clock in range(2):
-        sim.next_time[clock] = arrival(sim, clock, sim.now)
-
-
-@compiled
-def next_event(sim):
-    """When the crowd acts next."""
-    death = sim.deaths[0].time if sim.death_count > 0 else NEVER
-    return min(death, sim.next_time[LIMITS], sim.next_time[MARKETS])
+def begin(sim, at, warm):
+    """Start an empty market so early that business time `warm`, at an even pace, has passed when its clock says `at`."""
+    clock, crowd = sim.clock, sim.crowd
+    sim.key = key_of(sim.seed)
+    sim.now = at - warm
+    clock.starts = at
+    clock.from_clock = sim.now
+    pace_from(sim, sim.now)
+    sim.reference = crowd.anchor
+    sim.trend = 1.0
+    clock.candidate = 1
+    if crowd.regime_count > 1 or crowd.regimes[0].bias > 0.0:
+        wake(sim, REGIME_CHANGE, 0)
+    if crowd.signal_step > 0:
+        wake(sim, SIGNAL, 0)
+    if crowd.seller_onset > 0:
+        sim.seller_left = int(crowd.seller_lots)
+        wake(sim, SELLER, warm + crowd.seller_onset)
+    schedule(sim)
 
 
 @compiled
 def step(sim, scratch):
     """Let the crowd act once. `scratch.event` says what it did; returns how many of `scratch.rows` were filled."""
-    sim.now = next_event(sim)
+    clock, wheel = sim.clock, sim.wheel
+    sim.now = clock.next
+    scratch.event.kind = 0
     count = 0
-    if sim.death_count > 0 and sim.deaths[0].time == sim.now:
-        die(sim, scratch)
-    elif sim.next_time[LIMITS] == sim.now:
-        limit_order(sim, scratch)
+    if wheel.due != 0 and wheel.due_time < clock.candidate:
+        k = int(wheel.due)
+        clock.business = wheel.due_time
+        disarm(wheel, k)
+        if k < len(sim.book.orders):
+            expire(sim, k, scratch)
+        else:
+            count = deliver_birth(sim, k - len(sim.book.orders) + 1, scratch)
     else:
-        count = market_order(sim, scratch)
-    touched(sim.flow, sim.book, sim.now)
+        clock.business = clock.candidate
+        count = immigrate(sim, scratch)
+    if scratch.event.kind != 0:
+        sim.applied += 1
+        touched(sim.flow, sim.book, sim.now)
+        if sim.crowd.flow == QUEUE:
+            queues.follow(sim)
+    schedule(sim)
     return count
 
 
 @compiled
-def draw(sim, clock, what):
-    """The number of class (clock, what) for the present arrival of a clock."""
-    return uniform(sim.seed, 8 * clock + what, sim.draws[clock])
+def next_event(sim):
+    """When the crowd acts next."""
+    return sim.clock.next
 
 
 @compiled
-def arrival(sim, clock, now):
-    """When a clock strikes next: the inverse of its integrated, seasonal rate (both sides)."""
+def immigrate(sim, scratch):
+    """Let the next arrival come, and draw the wait for the one after; returns its fills."""
     crowd = sim.crowd
-    rate = 2.0 * (crowd.limit_rate if clock == LIMITS else crowd.market_rate) / SECOND
-    bins = len(crowd.season)
-    width = (crowd.close - crowd.open) // bins
-    left = exponential(draw(sim, clock, WAIT))
-    while True:
-        place = min(max((now - crowd.open) // width, 0), bins - 1)
-        until = crowd.open + (place + 1) * width if place < bins - 1 and now >= crowd.open - width else NEVER
-        here = rate * crowd.season[place]
-        if now + left / here < until:
-            return now + max(1, int(left / here))
-        left -= (until - now) * here
-        now = until
+    key = word(sim.key, ARRIVAL, sim.draws[ARRIVAL])
+    sim.draws[ARRIVAL] += 1
+    bits = mix(key)
+    sim.clock.candidate += 1 + int(exponential(high(bits)) * crowd.wait)
+    what = MARKET_ORDER if low(bits) < crowd.market_share else LIMIT_ORDER
+    side = BUY if low(key) < favour(sim, what) else SELL
+    return arrive(sim, what, side, key, scratch)
 
 
 @compiled
-def size_of(mean, step, u):
-    """A size of that mean (at least `step`), a multiple of `step`: geometric."""
-    steps = mean / step
-    if steps <= 1.0:
-        return step
-    return step * (1 + int(exponential(u) / math.log(steps / (steps - 1.0))))
-
-
-@compiled
-def limit_order(sim, scratch):
-    """A limit order comes to rest, at an exponential distance from the opposite touch, for an exponential lifetime."""
+def favour(sim, what):
+    """The probability that an arrival buys."""
+    if what == LIMIT_ORDER:
+        return 0.5
     crowd = sim.crowd
-    side = BUY if draw(sim, LIMITS, SIDE) < 0.5 else SELL
-    opposite = sim.book.sides[(1 + side) >> 1]
-    flow = sim.flow
-    reference = (
-        -side * opposite.top if opposite.levels > 0 else (crowd.anchor if flow.ask == 0 else (flow.ask if side == BUY else flow.bid))
-    )
-    tick = max(1, reference - side * (1 + int(exponential(draw(sim, LIMITS, PLACE)) * crowd.reach)))
-    lots = size_of(crowd.limit_lots, crowd.lot_step, draw(sim, LIMITS, LOTS))
-    id = sim.draws[LIMITS] + 1
-    if sim.death_count == len(sim.deaths):
-        slot = refuse(sim.book, REFUSED_FULL)
+    lean = crowd.regimes[sim.regime].bias * sim.trend + crowd.signal_strength * sim.signal
+    return 0.5 + 0.5 * min(max(lean, -0.95), 0.95)
+
+
+@compiled
+def arrive(sim, what, side, key, scratch):
+    """Let an order come, if its regime has room for it; returns its fills."""
+    regime = sim.crowd.regimes[sim.regime]
+    if high(key) >= (regime.markets if what == MARKET_ORDER else regime.limits):
+        return 0
+    if what == MARKET_ORDER:
+        return market_order(sim, side, key, scratch)
+    return limit_order(sim, side, key, scratch)
+
+
+@compiled
+def size_of(scale, step, u):
+    """A geometric size, a multiple of `step`."""
+    return step * (1 + int(exponential(u) * scale)) if scale > 0.0 else step
+
+
+@compiled
+def limit_order(sim, side, key, scratch):
+    """A limit order comes, for a lifetime that is drawn now; returns its fills (of ours only: the crowd does not cross itself)."""
+    crowd, book = sim.crowd, sim.book
+    bits, more = word(key, 1, 0), word(key, 2, 0)
+    if crowd.flow == QUEUE:
+        tick = queues.place(sim, side, bits)
+    elif crowd.flow == HAWKES:
+        tick = hawkes.place(sim, side, bits)
     else:
-        slot, _ = submit(sim.book, side, POST_ONLY, tick, lots, id, 0, scratch)
+        tick = away_from(sim, side, exponential(high(bits)) * crowd.reach * crowd.regimes[sim.regime].reach)
+    if tick <= 0:
+        return 0
+    lots = size_of(crowd.limit_size, crowd.lot_step, low(bits))
+    mid2, spread = sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid
+    id = int(key >> _20)
+    slot, count = submit(book, side, LIMIT, tick, lots, id, 0, scratch)
     if slot > 0:
-        push_death(sim, sim.now + int(exponential(draw(sim, LIMITS, LIFE)) * crowd.life_s * SECOND) + 1, id, slot)
-    note(scratch, sim.now, ADD if slot > 0 else 0, id, side, tick, lots)
-    sim.draws[LIMITS] += 1
-    sim.next_time[LIMITS] = arrival(sim, LIMITS, sim.now)
+        mean = FAST_LIFE if high(more) < crowd.fast_share else SLOW_LIFE
+        arm(sim.wheel, slot, sim.clock.business + 1 + int(exponential(low(more)) * crowd.waits[mean]), mean)
+    if slot >= 0:
+        note(scratch, sim.now, ADD, id, side, tick, lots)
+        settle(sim, side, count, mid2, spread, scratch)
+        if crowd.flow == HAWKES:
+            hawkes.excite(sim, LIMIT_ORDER, side, 1.0, key)
+    return count
 
 
 @compiled
-def market_order(sim, scratch):
+def away_from(sim, side, distance):
+    """The tick so far from the opposite touch, or from where it was last; at least one tick away."""
+    opposite, flow = sim.book.sides[row_of(-side)], sim.flow
+    if opposite.levels > 0:
+        reference = -side * opposite.top
+    else:
+        reference = sim.crowd.anchor if flow.ask == 0 else (flow.ask if side == BUY else flow.bid)
+    return reference - side * (1 + int(distance))
+
+
+@compiled
+def market_order(sim, side, key, scratch):
     """A market order trades with whoever stands first; returns its fills."""
-    side = BUY if draw(sim, MARKETS, SIDE) < 0.5 else SELL
-    lots = size_of(sim.crowd.market_lots, sim.crowd.lot_step, draw(sim, MARKETS, LOTS))
+    crowd = sim.crowd
+    bits = word(key, 1, 0)
+    if crowd.flow == QUEUE and not queues.meets(sim, side, high(bits)):
+        return 0
+    if crowd.flow == HAWKES:
+        side = hawkes.turned(sim, side, high(bits))
+    lots = size_of(crowd.market_size, crowd.lot_step, low(bits))
+    return take(sim, side, lots, key, scratch)
+
+
+@compiled
+def take(sim, side, lots, key, scratch):
+    """Trade up to `lots` with whoever stands first; returns the fills."""
+    if sim.book.sides[row_of(-side)].levels == 0:
+        return 0
     mid2, spread = sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid
     _, count = submit(sim.book, side, MARKET, 0, lots, 0, 0, scratch)
+    note(scratch, sim.now, TRADE, 0, -side, 0, lots)
+    settle(sim, side, count, mid2, spread, scratch)
+    if sim.crowd.flow == HAWKES:
+        hawkes.press(sim, side, sim.book.traded)
+        hawkes.excite(sim, MARKET_ORDER, side, sim.book.traded / sim.crowd.market_lots, key)
+    sim.traded_lots += sim.book.traded
+    return count
+
+
+@compiled
+def settle(sim, side, count, mid2, spread, scratch):
+    """Account for the fills of an order of the crowd's: ours are reported, others printed; who is filled dies no other death."""
     for i in range(count):
         fill = scratch.rows[i]
         if fill.owner == US:
-            made(sim, fill.mark - 1, fill.lots, mid2, spread, scratch)
-        else:
-            printed(sim.flow, sim.now, side, fill.lots, fill.tick)
-    note(scratch, sim.now, TRADE, 0, -side, 0, lots)
-    sim.draws[MARKETS] += 1
-    sim.next_time[MARKETS] = arrival(sim, MARKETS, sim.now)
-    return count
+            made(sim, fill.mark - 1, fill.lots, fill.left, mid2, spread, scratch)
+            continue
+        printed(sim.flow, sim.now, side, fill.lots, fill.tick)
+        if fill.left == 0:
+            disarm(sim.wheel, fill.slot)
 
 
 @compiled
-def die(sim, scratch):
-    """The order whose life ends first leaves the book, unless it traded away before."""
-    death = sim.deaths[0]
-    id, slot = death.id, death.slot
-    pop_death(sim)
+def expire(sim, slot, scratch):
+    """The order whose life ends leaves the book. QUEUE: if its queue lets it; else it lives on."""
     order = sim.book.orders[slot]
-    alive = order.id == id and order.lots > 0 and order.owner != US
-    note(scratch, sim.now, CANCEL if alive else 0, id, order.side, order.side * order.key, order.lots)
-    if alive:
-        cancel(sim.book, slot)
+    if sim.crowd.flow == QUEUE and not queues.lets_go(sim, slot):
+        bits = word(sim.key, RENEWAL, order.id ^ sim.clock.business)
+        arm(sim.wheel, slot, sim.clock.business + 1 + int(exponential(low(bits)) * sim.crowd.waits[SLOW_LIFE]), SLOW_LIFE)
+        return
+    note(scratch, sim.now, CANCEL, order.id, order.side, order.side * order.key, order.lots)
+    cancel(sim.book, slot)
+
+
+@compiled
+def deliver_birth(sim, place, scratch):
+    """Let what is born now act: an order excited by an earlier one, or an actor; returns its fills."""
+    birth = sim.wheel.births[place]
+    what, side, key = birth.what, int(birth.side), birth.key
+    forget(sim.wheel, place)
+    if what <= MARKET_ORDER:
+        return arrive(sim, what, side, key, scratch)
+    lots = act(sim, what, key)
+    return take(sim, SELL, lots, key, scratch) if lots > 0 else 0
 
 
 @compiled
@@ -151,37 +253,3 @@ def note(scratch, time, kind, id, side, tick, lots):
     event.tick = tick
     event.lots = lots
     event.finer = 0
-
-
-@compiled
-def push_death(sim, time, id, slot):
-    """Enter an end of life into the binary heap."""
-    deaths = sim.deaths
-    i = sim.death_count
-    sim.death_count += 1
-    while i > 0 and deaths[(i - 1) >> 1].time > time:
-        deaths[i] = deaths[(i - 1) >> 1]
-        i = (i - 1) >> 1
-    deaths[i].time = time
-    deaths[i].id = id
-    deaths[i].slot = slot
-
-
-@compiled
-def pop_death(sim):
-    """Take the first end of life out of the heap."""
-    deaths = sim.deaths
-    sim.death_count -= 1
-    last = deaths[sim.death_count]
-    i = 0
-    while True:
-        child = 2 * i + 1
-        if child >= sim.death_count:
-            break
-        if child + 1 < sim.death_count and deaths[child + 1].time < deaths[child].time:
-            child += 1
-        if deaths[child].time >= last.time:
-            break
-        deaths[i] = deaths[child]
-        i = child
-    deaths[i] = last

@@ -28,6 +28,7 @@ def step(sim, events, scratch):
     """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
     event = events[sim.cursor]
     sim.now = event.time
+    first = sim.cursor
     if untouched(sim):
         sim.cursor += 1
         sim.missing_lots += apply(sim.book, event)
@@ -39,6 +40,7 @@ def step(sim, events, scratch):
     else:
         sim.cursor += 1
         single(sim, event, scratch)
+    sim.applied += sim.cursor - first
     touched(sim.flow, sim.book, sim.now)
 
 
@@ -229,7 +231,7 @@ def fill_ahead(sim, side, key, lots, maker, scratch):
             break
         traded = reduce(sim.book, slot, left)
         left -= traded
-        made(sim, place, traded, sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid, scratch)
+        made(sim, place, traded, sim.book.orders[slot].lots, sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid, scratch)
     sim.altered_lots += lots - left
     return lots - left
 

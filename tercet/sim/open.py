@@ -9,27 +9,42 @@ from tercet.book.flow import touched
 from tercet.book.replay import start
 from tercet.market.events import EVENT, LEVEL_ROW
 from tercet.sim import crowd
-from tercet.sim.settings import CrowdSettings
-from tercet.sim.state import CROWD, HISTORY, LATENCY_STEPS, new_sim
+from tercet.sim.settings import SECOND, CrowdSettings
+from tercet.sim.state import ALTERED_PLACES, CROWD, HISTORY, LATENCY_STEPS, new_sim, sim_dtype
 
-WARM_LIVES = 15.0  # mean lifetimes that a crowd lives before its opening
+WARM_LIVES = 15.0  # mean lifetimes, and
+WARM_DWELLS = 5.0  # mean times in a regime, that a crowd lives before its opening
+WARM_MEMORIES = 8.0  # e-folding times of the slowest memory
 
 
 def open_history(levels: NDArray[np.void], size: tuple[int, int]) -> Any:
     """A recorded day before its first event, from its start state (LEVEL_ROWs). `size`: levels and orders of the book."""
-    sim = new_sim(HISTORY, *size)
+    sim = new_sim(sim_dtype(*size, altered=ALTERED_PLACES, ids=True), HISTORY)
     start(sim.book, np.asarray(levels, LEVEL_ROW).view(np.recarray))
     touched(sim.flow, sim.book, sim.now)
     return sim
 
 
-def open_crowd(settings: CrowdSettings, seed: int, opens: int, closes: int) -> Any:
-    """A crowd whose clocks start early enough that its book is stationary at `opens` (ns)."""
-    sim = new_sim(CROWD, settings.levels, settings.orders, settings.orders, seed)
+def open_crowd(settings: CrowdSettings, seed: int, opens: int, closes: int, at: int | None = None) -> Any:
+    """A crowd whose clocks start early enough that its book is stationary at `at` (ns; its opening where none is given)."""
+    sim = new_sim(sim_dtype(settings.levels, settings.orders, settings.births), CROWD, seed)
     settings.write(sim.crowd, opens, closes)
-    sim.now = opens - int(WARM_LIVES * settings.life_s * 1e9)
-    crowd.open_crowd(sim)
+    spacing = SECOND / (2 * (settings.limit_rate + settings.market_rate))
+    sim.wheel.shift = int(np.log2(spacing))
+    warm = warm_s(settings) / min(regime.pace for regime in settings.regimes)
+    crowd.begin(sim, opens if at is None else at, int(warm * SECOND))
     return sim
+
+
+def warm_s(settings: CrowdSettings) -> float:
+    """Business seconds after which a crowd that began with an empty book has forgotten it."""
+    waits = [WARM_LIVES * settings.life_s]
+    if len(settings.regimes) > 1:
+        waits.append(WARM_DWELLS * settings.dwell_s)
+    if settings.hawkes is not None:
+        slowest = max(settings.hawkes.kernel_s) / (1 - settings.hawkes.branching_ratio)
+        waits.append(WARM_MEMORIES * max(slowest, max(settings.hawkes.feedback_s) if settings.hawkes.feedback else 0.0))
+    return max(waits)
 
 
 def set_latency(sim: Any, order_ns: NDArray[np.int64] | int, feed_ns: NDArray[np.int64] | int) -> None:

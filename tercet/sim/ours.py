@@ -8,7 +8,8 @@ from tercet.book.replay import public_at
 from tercet.book.state import POST_ONLY, REFUSED_HALTED, REFUSED_INVALID
 from tercet.compiled import compiled
 from tercet.sim.altered import add, lots_at, take, take_at
-from tercet.sim.state import HISTORY, US
+from tercet.sim.reaction import filled, hear
+from tercet.sim.state import CROWD, HISTORY, US
 from tercet.sim.wire import asked, own_index
 
 _OUR_IDS = -(2**40)
@@ -24,6 +25,7 @@ def deliver(sim, scratch):
     own = sim.own[place]
     if own.state == FREE or own.handle != child.handle:
         return
+    before = sim.filled
     if child.verb == CANCEL_OWN:
         withdraw(sim, place)
     elif child.verb == SUBMIT:
@@ -34,6 +36,8 @@ def deliver(sim, scratch):
     if own.state != FREE:
         own.lots = max(sim.book.orders[own.slot].lots, asked(sim, own.handle) - own.filled)
     touched(sim.flow, sim.book, sim.now)
+    if sim.kind == CROWD:
+        hear(sim, int(child.side), sim.filled - before, child.verb != CANCEL_OWN and own.slot != 0, child.handle)
 
 
 @compiled
@@ -82,6 +86,8 @@ def traded(sim, place, slot, count, how, scratch):
         report(sim, own.handle, own.side, fill.lots, fill.tick, mid2, spread, how, scratch)
         if sim.kind == HISTORY:
             removed_by_us(sim, fill, -own.side)
+        else:
+            filled(sim, fill)
     if slot > 0:
         own.state = CANCELLING if own.state == CANCELLING else RESTING
         own.slot = slot
@@ -106,13 +112,13 @@ def removed_by_us(sim, fill, side):
 
 
 @compiled
-def made(sim, place, lots, mid2, spread, scratch):
-    """Account for a fill of an order of ours that made liquidity; the book has already shrunk or removed it."""
+def made(sim, place, lots, left, mid2, spread, scratch):
+    """Account for a fill of an order of ours that made liquidity and has `left` in the book; another may stand in its slot by now."""
     own = sim.own[place]
     own.filled += lots
     own.lots -= lots
     report(sim, own.handle, own.side, lots, own.tick, mid2, spread, PASSIVE, scratch)
-    if sim.book.orders[own.slot].lots == 0:  # a replacement on the wire may ask for more than stood
+    if left == 0:  # a replacement on the wire may ask for more than stood
         own.state = FREE
         own.slot = 0
         own.lots = 0
@@ -154,4 +160,6 @@ def complete(sim, side, lots, kind, tick, scratch):
     slot, count = submit(sim.book, int(side), kind, tick, lots, _OUR_IDS - own.handle, US, scratch)
     traded(sim, 0, slot, count, COMPLETION, scratch)
     touched(sim.flow, sim.book, sim.now)
+    if sim.kind == CROWD:
+        hear(sim, side, sim.book.traded, False, own.handle)
     return lots - sim.book.traded

@@ -1,0 +1,105 @@
+"""The bank: warmed start states of one or several markets, and the parents that can begin there. Episodes are drawn from it.
+
+A crowd's entries are runs of different seeds at different times of the day, each as stationary as the crowd itself; a copy is given a
+future of its own. A recorded day's entries are moments of it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.backtest.markets import Market
+from tercet.backtest.parents import MEMORY_NS, records
+from tercet.book.queries import two_sided
+from tercet.envs.observation import USUAL
+from tercet.errors import BadInput
+from tercet.execution.view import PARENT
+from tercet.market.calendar import clock
+from tercet.market.events import BUY
+from tercet.messages import Parent
+from tercet.sim.episode import advance
+from tercet.sim.state import HISTORY, new_scratch
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Start states, (entries,) simulations of one type; the parents that begin there, (entries, horizons); what is usual there."""
+
+    sims: Any
+    templates: Any
+    usual: Any
+    events: NDArray[np.void]
+
+
+def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ...], feed_ns: int, seed: int) -> Bank:
+    """A bank of at least `entries` start states, as many of each market; horizons and the slowest feed in ns.
+
+    Markets must have simulations of one type, and recorded days stand alone.
+    """
+    sims, templates, latest = [], [], max(horizons)
+    each = -(-entries // len(markets))
+    for place, market in enumerate(markets):
+        if market.close_ns - market.open_ns <= MEMORY_NS + latest + feed_ns:
+            raise BadInput(f"{market.name}: the session is too short for a horizon of {latest / 1e9:g} s")
+        starts = spread_starts(market, each, latest, seed + place)
+        for sim, start in zip(opened(market, starts, feed_ns, seed * 1_000_003 + 10_007 * place), starts, strict=True):
+            if not two_sided(sim.book):
+                raise BadInput(f"{market.name}: at {clock(start)} one side of the book was empty; expected bids and asks at a start")
+            sims.append(sim)
+            parents = tuple(Parent(side=BUY, lots=1, start=start, end=start + horizon) for horizon in horizons)
+            templates.append(records(parents, market))
+    if len({sim.dtype for sim in sims}) > 1:
+        raise BadInput("markets of different book sizes in one bank; expected equal levels, orders and births")
+    bank = np.zeros(len(sims), sims[0].dtype).view(np.recarray)
+    for row, sim in zip(bank.view(np.uint8).reshape(len(sims), -1), sims, strict=True):
+        row[:] = np.frombuffer(sim.tobytes(), np.uint8)
+    rows = np.array(templates, PARENT).view(np.recarray)
+    if not rows["expected_lots"].all():
+        rows["expected_lots"] = np.where(rows["expected_lots"] > 0, rows["expected_lots"], sized(markets[0], rows))
+    return Bank(bank, rows, usual_of(bank), markets[0].events)
+
+
+def sized(market: Market, rows: Any) -> NDArray[np.float64]:
+    """What share of a day's volume the horizons have, where no other day tells what to expect: sizes are taken of the day itself."""
+    share = [[market.curve.over(market.open_ns, market.close_ns, int(r["start"]), int(r["end"]))[1] for r in row] for row in rows]
+    return np.array(share) * market.sizing_day_lots
+
+
+def spread_starts(market: Market, count: int, latest: int, seed: int) -> list[int]:
+    """Times of a session at which parents begin, rising: one drawn from each of as many equal parts."""
+    first, last = market.open_ns + MEMORY_NS, market.close_ns - latest
+    rng = np.random.default_rng([seed, 3])
+    return [int(first + (i + rng.random()) * (last - first) / count) for i in range(count)]
+
+
+def opened(market: Market, starts: list[int], feed_ns: int, seed: int) -> list[Any]:
+    """Simulations of a market a feed latency before each start."""
+    if market.kind == HISTORY:
+        rolling = market.open(0, 0)
+        scratch, found = new_scratch(rolling), []
+        for start in starts:
+            advance(rolling, market.events, start - feed_ns, scratch)
+            found.append(np.frombuffer(bytearray(rolling.tobytes()), rolling.dtype).view(np.recarray)[0])
+        return found
+    found = []
+    for number, start in enumerate(starts):
+        sim = market.open(number, seed, start - feed_ns)
+        advance(sim, market.events, start - feed_ns, new_scratch(sim))
+        found.append(sim)
+    return found
+
+
+def usual_of(bank: Any) -> Any:
+    """What is usual over the bank's start states, as a USUAL record."""
+    usual = np.zeros(1, USUAL).view(np.recarray)[0]
+    flow = bank["flow"]
+    usual.spread = max(1.0, float(np.mean(flow["ask"] - flow["bid"])))
+    usual.depth = max(1.0, float(np.mean(flow["bid_lots"] + flow["ask_lots"])) / 2)
+    usual.deep = 5 * usual.depth
+    usual.volume = max(1.0, float(np.mean(flow["volume"])))
+    usual.volatility = max(1e-3, float(np.sqrt(np.mean(flow["variance_long"]))))
+    return usual
+
+

@@ -1,0 +1,238 @@
+"""ExecutionMembers: parents worked in a market's book by an agent's actions, or by any policy.
+
+An episode is one parent from its start to its end. It ends flat: what is left is completed by one order that walks the book. The
+observation is a VIEW in numbers of order one (`envs/observation.py`), as of the decision less the feed latency.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.backtest.markets import Market, market
+from tercet.backtest.parents import SIDES, duration
+from tercet.backtest.runner import LATENCY_NS, fees_of
+from tercet.envs.actions import MASKS, actions_of
+from tercet.envs.bank import Bank, fill_bank
+from tercet.envs.members import Actions
+from tercet.envs.observation import BOUND, FEATURES
+from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
+from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machines
+from tercet.errors import BadInput
+from tercet.execution.policy import ACTION, Policy
+from tercet.execution.view import PARENT
+from tercet.sim.state import LATENCY_STEPS, new_scratch
+
+PER_THREAD = 16  # members below which another thread is not worth its start
+REPORTS = 2048  # fills of one step
+
+
+@dataclass(frozen=True)
+class EnvSettings:
+    """What episodes are made of. A pair (low, high) is drawn anew for each episode, evenly in logarithms."""
+
+    market: str | tuple[str, ...] = field(default="crowd:default", metadata={"help": "a market's name, or several to be drawn from"})
+    actions: str | Actions | Policy = field(default="discrete", metadata={"help": "discrete, continuous, price-level, or a policy"})
+    reward: str | Callable[..., float] = field(default="shortfall", metadata={"help": f"{', '.join(REWARDS)}, or one of your own"})
+    risk_aversion: float = field(default=1e-3, metadata={"help": "of risk-averse, per bp² of variance"})
+    impact: float = field(default=1.0, metadata={"help": "of impact-averse, weight beside cost"})
+    terminal: float = field(default=5.0, metadata={"help": "of on-time, bps for all left to the completion"})
+    own: tuple[float, ...] = field(default=(), metadata={"help": "params.own of a reward of your own"})
+    side: str = field(default="both", metadata={"help": "buy, sell or both"})
+    size: tuple[float, float] = field(default=(0.01, 0.1), metadata={"help": "share of the volume expected over the horizon"})
+    lots: int = field(default=0, metadata={"help": "a fixed size instead; 0: shares"})
+    horizon: tuple[str, ...] = field(default=("5min",), metadata={"help": "horizons to draw from"})
+    step: str = field(default="5s", metadata={"help": "time between decisions"})
+    order_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
+    feed_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
+    latency: tuple[float, float] = field(default=(1.0, 1.0), metadata={"help": "factor on both latencies"})
+    fees: tuple[float, float] = field(default=(1.0, 1.0), metadata={"help": "factor on the instrument's fees"})
+    bank: int = field(default=64, metadata={"help": "warmed start states"})
+    bank_seed: int = field(default=0, metadata={"help": "of the start states"})
+    threads: int = field(default=0, metadata={"help": "0: all cores"})
+
+    def __post_init__(self) -> None:
+        """Refuse what no episode can be made of."""
+        for name in ("size", "latency", "fees"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high < float("inf"):
+                raise BadInput(f"{name} was {(low, high)}; expected two positive numbers, the smaller first")
+        wrong = (
+            (self.side not in SIDES, f"side was {self.side!r}; expected buy, sell or both"),
+            (self.lots < 0, f"lots was {self.lots}; expected 0 or more"),
+            (not self.horizon, "horizon was empty; expected one time or more"),
+            (self.bank < 1, f"bank was {self.bank}; expected 1 or more"),
+            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+            (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
+            (min(*self.order_latency_ns, *self.feed_latency_ns) < 0, "a latency was below 0; expected 0 or more"),
+            (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
+        )
+        for is_wrong, sentence in wrong:
+            if is_wrong:
+                raise BadInput(sentence)
+        if isinstance(self.reward, str) and self.reward not in REWARDS:
+            raise BadInput(f"reward was {self.reward!r}; expected one of {', '.join(REWARDS)} or a function made by @reward")
+        if min(duration(horizon) for horizon in self.horizon) < duration(self.step):
+            raise BadInput(f"step was {self.step}; expected at most the shortest horizon, {min(self.horizon, key=duration)}")
+
+
+class FaultyReward(BadInput):
+    """A reward that was no number, in the members `places`; the others went on, and these begin anew."""
+
+    def __init__(self, message: str, places: NDArray[np.int64]) -> None:
+        """Name the members."""
+        super().__init__(message)
+        self.places = places
+
+
+class ExecutionMembers:
+    """Many parents being worked in as many copies of a market (see `Members`)."""
+
+    def __init__(self, settings: EnvSettings, count: int, markets: tuple[Market, ...] | None = None) -> None:
+        """Fill the bank and open `count` members with the seeds 0, 1, 2, ...; `markets` instead of those that the settings name."""
+        if count < 1:
+            raise BadInput(f"members were {count}; expected 1 or more")
+        self.settings, self.count = settings, count
+        names = (settings.market,) if isinstance(settings.market, str) else settings.market
+        self.markets = markets or tuple(market(name) for name in names)
+        self.actions = actions_of(settings.actions)
+        horizons = tuple(duration(horizon) for horizon in settings.horizon)
+        slowest = int(max(settings.feed_latency_ns) * settings.latency[1])
+        self.bank: Bank = fill_bank(self.markets, settings.bank, horizons, slowest, settings.bank_seed)
+        self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)
+        self._earn = REWARDS[settings.reward] if isinstance(settings.reward, str) else settings.reward
+        self._params = np.zeros(1, PARAMS).view(np.recarray)[0]
+        self._params.risk_aversion, self._params.impact, self._params.terminal = settings.risk_aversion, settings.impact, settings.terminal
+        self._params.own[: len(settings.own)] = settings.own
+        self._ranges = self._make_ranges()
+        self._make_arrays()
+        self.seed(np.arange(count), np.arange(count))
+
+    def _make_ranges(self) -> Any:
+        settings, ranges = self.settings, np.zeros(1, RANGES).view(np.recarray)[0]
+        sides = SIDES[settings.side]
+        ranges.sides = sides[0] if len(sides) == 1 else 0
+        ranges.share[:], ranges.lots, ranges.step = settings.size, settings.lots, duration(settings.step)
+        ranges.latency[:], ranges.fee[:] = settings.latency, settings.fees
+        for table, sample in ((ranges.order_latency, settings.order_latency_ns), (ranges.feed_latency, settings.feed_latency_ns)):
+            table[:] = np.quantile(sample, np.linspace(0, 1, LATENCY_STEPS)).astype(np.int64)
+        ranges.fees = fees_of(self.markets[0].instrument)
+        ranges.usual = self.bank.usual
+        ranges.mask = MASKS.get(self.actions.name, 0)
+        return ranges
+
+    def _make_arrays(self) -> None:
+        count, features = self.count, len(FEATURES)
+        self.sims = np.zeros(count, self.bank.sims.dtype).view(np.recarray)
+        self.members = np.zeros(count, MEMBER).view(np.recarray)
+        self.parents = np.zeros(count, PARENT).view(np.recarray)
+        self.members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
+        self.observations, self.final_observations = (np.zeros((count, features), np.float32) for _ in range(2))
+        self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
+        discrete = isinstance(self.actions.space, gym.spaces.Discrete)
+        self.masks = np.ones((count, int(self.actions.space.n) if discrete else 0), np.bool_)
+        self._chosen = np.zeros((count, ACTION))
+        threads = self.settings.threads or len(os.sched_getaffinity(0))
+        self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
+        self._scratches = [new_scratch(self.sims[0], REPORTS) for _ in self._chunks[1:]]
+        self._pool = ThreadPoolExecutor(len(self._scratches)) if len(self._scratches) > 1 else None
+        self._begin, self._step = machines(self.sims.dtype, self._scratches[0].dtype)
+        bank_bytes = self.bank.sims.view(np.uint8).reshape(len(self.bank.sims), -1)
+        self._market = (self.sims, self.sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
+        self._terms = (self.parents, self.bank.templates, self._ranges, self.members)
+
+    def seed(self, places: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
+        """Give those members new seeds; their next episode is their first."""
+        self.members.seed[places] = seeds
+        self.members.episode[places] = 0
+
+    def begin(self, places: NDArray[np.int64]) -> None:
+        """Begin the next episode of those members."""
+        chosen = np.ascontiguousarray(places, np.int64)
+        self._begin(chosen, *self._market, *self._terms, self._scratches[0], self.observations, self.masks)
+
+    def step(self, actions: NDArray[Any]) -> None:
+        """One step of every member; who has ended begins anew. Raises before anything has moved where an action is outside the space,
+        and FaultyReward after all have moved where a reward is no number.
+        """
+        self._choose(actions)
+        if self._pool is None:
+            self._step_chunk(0)
+        else:
+            list(self._pool.map(self._step_chunk, range(len(self._scratches))))
+        if self.members.faulty.any():
+            self._name_faulty()
+
+    def _choose(self, actions: NDArray[Any]) -> None:
+        space, given = self.actions.space, np.asarray(actions)
+        shape = (self.count, *(space.shape or ()))
+        if given.shape != shape:
+            raise BadInput(f"actions had the shape {given.shape}; expected {shape}")
+        if isinstance(space, gym.spaces.Discrete):
+            wrong = (given < 0) | (given >= space.n) | (given != np.floor(given))
+            self._chosen[:, 0] = given
+        else:
+            outside = ~((given >= space.low) & (given <= space.high))  # not a number is outside too
+            wrong = outside.any(axis=1)
+            self._chosen[:, : given.shape[1]] = given
+        if wrong.any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise BadInput(f"the action of member {place} was {given[place]}; expected one of {space}; no member has moved")
+
+    def _step_chunk(self, number: int) -> None:
+        first, last = int(self._chunks[number]), int(self._chunks[number + 1])
+        how = (self._chosen, self.actions.decide, self._earn, self._params)
+        results = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
+        self._step(first, last, *how, *self._market, *self._terms, self._scratches[number], *results)
+
+    def _name_faulty(self) -> None:
+        faulty = self.members.faulty.copy()
+        places = np.flatnonzero(faulty)
+        first, self.members.faulty[:] = int(places[0]), 0
+        member = self.members[first]
+        where = f"of member {first} in its episode {int(member.episode)} (seed {int(member.seed)})"
+        reward = float(self.rewards[first])
+        self.begin(places[~self.terminated[places]])
+        if faulty[first] == FULL_LOG:
+            raise BadInput(f"more than {REPORTS} fills in one step {where}; expected fewer: a smaller parent or shorter steps")
+        raise FaultyReward(
+            f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, the others go on",
+            places,
+        )
+
+    def ended(self, place: int) -> dict[str, float]:
+        """What came of the episode that a member ended last: its cost and parts in bps, and what it was."""
+        member = self.members[place]
+        cost = {str(name): float(member.cost[name]) for name in member.cost.dtype.names if member.cost[name].ndim == 0}
+        return cost | {name: float(value) for name, value in zip(ENDED, member.ended, strict=True)}
+
+    def snapshot(self) -> Any:
+        """The whole state, to give to `restore`."""
+        arrays = (self.sims, self.members, self.parents, self.observations, self.masks)
+        return [array.tobytes() for array in arrays]
+
+    def restore(self, state: Any) -> None:
+        """Go back to a snapshot of members like these."""
+        arrays = (self.sims, self.members, self.parents, self.observations, self.masks)
+        if len(state) != len(arrays) or any(len(kept) != array.nbytes for kept, array in zip(state, arrays, strict=True)):
+            raise BadInput("the snapshot was of other members; expected as many of the same market")
+        for kept, array in zip(state, arrays, strict=True):
+            array.view(np.uint8).reshape(-1)[:] = np.frombuffer(kept, np.uint8)
+
+    def render(self, place: int, mode: str) -> Any:
+        """A picture of a member's episode: "rgb_array" or "ansi"."""
+        raise BadInput(f"render mode was {mode!r}")
+
+
+def with_changes(settings: EnvSettings, **changes: Any) -> EnvSettings:
+    """The settings with some of them changed; raises BadInput naming one that there is not."""
+    known = EnvSettings.__dataclass_fields__
+    if unknown := sorted(set(changes) - set(known)):
+        raise BadInput(f"no setting is called {unknown[0]!r}; expected {', '.join(known)}")
+    return replace(settings, **changes)
+

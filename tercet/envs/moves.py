@@ -1,0 +1,141 @@
+"""What an agent may do, as compiled `decide(view, pad)`: each keeps one working order where the action says, of the size it says.
+
+discrete: hold, or a share of the remainder × where (behind, join, improve, mid, cross). continuous: a share and an aggressiveness.
+price-level: all of the remainder, so many ticks from the far touch (Nevmyvaka, Feng & Kearns 2006). Masks say what is open now.
+"""
+
+import math
+
+from tercet.book.records import CANCELLING, REPLACE_OWN
+from tercet.book.state import LIMIT
+from tercet.compiled import compiled
+from tercet.execution.policy import cross, policy, post
+from tercet.execution.schedules import first_own, near_touch
+from tercet.execution.working import allowance, quiet
+from tercet.market.events import BUY
+
+SHARES = (0.1, 0.3, 1.0)
+BEHIND, JOIN, IMPROVE, MID, CROSS = range(5)
+WHERE = ("behind", "join", "improve", "mid", "cross")
+PRICE_LEVELS = 12
+ANY, DISCRETE, PRICE_LEVEL = 0, 1, 2  # which masks hold
+
+
+@compiled
+def far_touch(view):
+    """The best tick of the other side."""
+    return view.ask if view.side == BUY else view.bid
+
+
+@compiled
+def keep(view, pad, tick, lots):
+    """Keep one order of `lots` open at `tick`: what stands there keeps its place, anything else moves. Returns the count of children."""
+    lots = min(lots, view.lots - view.filled)
+    place = first_own(view)
+    if lots <= 0:
+        return 0
+    if place < 0:
+        return post(view, pad, 0, lots, tick, False)
+    own = view.own[place]
+    if own.state == CANCELLING or own.slot == 0:
+        return 0
+    if own.tick == tick and view.open < lots:
+        return post(view, pad, 0, lots - view.open, tick, False)
+    if own.tick == tick and view.open == lots:
+        return 0
+    child = pad.children[0]
+    child.verb = REPLACE_OWN
+    child.kind = LIMIT
+    child.handle = own.handle
+    child.tick = tick
+    child.lots = lots + own.filled
+    return 1
+
+
+@compiled
+def take(view, pad, lots):
+    """Trade `lots` with the other side now, with what stands in the book first. Returns the count of children."""
+    if first_own(view) < 0:
+        return cross(view, pad, 0, lots)
+    return keep(view, pad, far_touch(view), lots)
+
+
+@compiled
+def share_of(view, share):
+    """So much of the remainder, in whole lots, rounded up."""
+    return int(math.ceil(share * (view.lots - view.filled)))
+
+
+@compiled
+def tick_at(view, where):
+    """The tick of a place in the book, never beyond the far touch."""
+    side, near, far = view.side, near_touch(view), far_touch(view)
+    if where == BEHIND:
+        return near - side
+    if where == JOIN:
+        return near
+    if where == IMPROVE:
+        return near + side
+    if where == MID:
+        return near + side * max(1, ((view.ask - view.bid) // 2))
+    return far
+
+
+@policy
+def discrete(view, pad):
+    """pad.action[0]: 0 holds; then by share (pad.settings) and place: 1 + 3 × where + share."""
+    choice = int(pad.action[0])
+    if choice == 0:
+        return 0
+    where, share = (choice - 1) // 3, (choice - 1) % 3
+    lots = share_of(view, pad.settings[share])
+    return take(view, pad, lots) if where == CROSS else keep(view, pad, tick_at(view, where), lots)
+
+
+@policy
+def continuous(view, pad):
+    """pad.action: share of the remainder, then from a spread behind the near touch over joining to crossing, each in -1 to 1."""
+    lots = share_of(view, 0.5 * (pad.action[0] + 1.0))
+    if lots <= 0:
+        return 0
+    steps = int(math.floor(pad.action[1] * (view.ask - view.bid) + 0.5))
+    if steps >= view.ask - view.bid:
+        return take(view, pad, lots)
+    return keep(view, pad, near_touch(view) + view.side * steps, lots)
+
+
+@policy
+def price_level(view, pad):
+    """pad.action[0]: all of the remainder, so many ticks from the far touch; 0 crosses."""
+    lots = view.lots - view.filled
+    level = int(pad.action[0])
+    return take(view, pad, lots) if level == 0 else keep(view, pad, far_touch(view) - view.side * level, lots)
+
+
+@compiled
+def mask(view, parent, kind, out):
+    """Write which discrete actions are open: within the parent's terms, and none that says the same as another."""
+    free = allowance(view, parent) + view.open > 0 and not quiet(parent, view.now, view.step)
+    spread = view.ask - view.bid
+    if kind == PRICE_LEVEL:
+        for level in range(len(out)):
+            tick = far_touch(view) - view.side * level
+            out[level] = free and within(parent, tick)
+        out[len(out) - 1] = True
+        return
+    if kind != DISCRETE:
+        return
+    out[0] = True
+    for where in range(5):
+        fits = within(parent, tick_at(view, where)) and free
+        if where in (IMPROVE, MID):
+            fits = fits and spread > (1 if where == IMPROVE else 3)
+        for share in range(3):
+            cautious = where != CROSS or SHARES[share] <= 1.0 - view.posture or share == 0
+            out[1 + 3 * where + share] = fits and cautious
+
+
+@compiled
+def within(parent, tick):
+    """Whether a tick keeps the parent's limit."""
+    return parent.limited == 0 or (tick - parent.limit) * parent.side <= 0
