@@ -1,7 +1,6 @@
 """`tercet import`, `check`, `replay`: recorded days in, and what they are worth."""
 
 import dataclasses
-import datetime
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from tercet.cli.output import console, say_json
 from tercet.errors import BadInput, TercetError
 
-_NAMED = re.compile(r"([A-Za-z0-9.\-]+)_(\d{4}-\d{2}-\d{2})_")
+_NAMED = re.compile(r"([A-Za-z0-9._\-]+)_(\d{4}-\d{2}-\d{2})_")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DayFolder = Annotated[Path, typer.Argument(metavar="DAY", help="The folder of a stored day, STORE/SYMBOL_DATE.")]
@@ -41,6 +40,7 @@ def import_lobster(
 ) -> None:
     """Bring a LOBSTER day into a store: whole, checked, or not at all."""
     from tercet.market import lobster
+    from tercet.market.calendar import day_of
     from tercet.market.instruments import Instrument
     from tercet.market.store import save
 
@@ -49,10 +49,7 @@ def import_lobster(
     date = date or (named[2] if named else None)
     if symbol is None or date is None:
         raise BadInput(f"{messages}: its name does not begin with SYMBOL_YYYY-MM-DD_; expected --symbol and --date")
-    try:
-        day = datetime.date.fromisoformat(date)
-    except ValueError as error:
-        raise BadInput(f"date was {date!r}; expected YYYY-MM-DD") from error
+    day = day_of(date)
     instrument = Instrument(symbol=symbol, tick_size=tick)
     recorded = lobster.read(messages, book, instrument, day, tz)
     for warning in recorded.warnings:

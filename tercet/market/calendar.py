@@ -38,12 +38,27 @@ def midnight_ns(day: date, tz: str = NEW_YORK) -> int:
     return _at(day, time(0), tz)
 
 
+def day_of(text: str) -> date:
+    """The day that `text` names as YYYY-MM-DD; BadInput where it names none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"date was {text!r}; expected YYYY-MM-DD") from error
+
+
 def session(day: date, calendar: str = "us-equities") -> Session:
     """The regular hours of `day`; BadInput for an unknown calendar."""
     if calendar not in HOURS:
         raise BadInput(f"calendar {calendar!r}: expected one of {', '.join(HOURS)}")
     tz, opens, closes = HOURS[calendar]
     return Session(_at(day, opens, tz), _at(day, closes, tz))
+
+
+def trading_session(day: date) -> Session:
+    """The regular hours of a day on which there is trading; BadInput for a Saturday or a Sunday. Holidays are not in it."""
+    if day.weekday() >= 5:
+        raise BadInput(f"date {day}: expected a day of trading, found a {day:%A}")
+    return session(day)
 
 
 def trading_hours(day: date, tz: str, first_ns: int, last_ns: int) -> Session:
@@ -60,6 +75,15 @@ def clock(time_ns: int, tz: str = NEW_YORK) -> str:
     """The wall clock of `tz` at `time_ns`, as 09:30:00.004241176."""
     seconds, nanos = divmod(int(time_ns), SECOND)
     return f"{datetime.fromtimestamp(seconds, zone(tz)):%H:%M:%S}.{nanos:09d}"
+
+
+def at_clock(day: date, text: str, tz: str = NEW_YORK) -> int:
+    """When the wall clock of `tz` shows `text` (HH:MM, HH:MM:SS) on `day`, in ns since the epoch, UTC; BadInput where it never does."""
+    try:
+        wall = datetime.strptime(text, "%H:%M:%S" if text.count(":") == 2 else "%H:%M").time()
+    except ValueError as error:
+        raise BadInput(f"time of day was {text!r}; expected HH:MM or HH:MM:SS") from error
+    return _at(day, wall, tz)
 
 
 def _at(day: date, wall: time, tz: str) -> int:

@@ -47,7 +47,7 @@ def read(messages: Path, book: Path | None, instrument: Instrument, day: date, t
         beside = Table(book, text)
         shown = _windows(beside, instrument, pool)
         warnings, reveals = _check(table, events, beside, shown, pool)
-    start, problems = _start(events[0], shown[0])
+    start, problems = start_before(events[0], shown[0])
     woven = np.empty(len(events) + reveals, EVENT)
     windows.weave(events.view(np.recarray), shown, woven.view(np.recarray))
     warnings += _crossed(beside, shown) + [f"{beside.path}, row {beside.row(0)}: {problem}" for problem in problems]
@@ -141,8 +141,7 @@ def _check(table: Table, events: Events, beside: Table, shown: Ints, pool: Execu
 
 
 def _crossed(beside: Table, shown: Ints) -> list[str]:
-    bid, ask = shown[:, 0, 0, 0], shown[:, 1, 0, 0]
-    return _named(beside, np.flatnonzero((bid >= ask) & (ask > 0)), "the book is crossed")
+    return _named(beside, np.flatnonzero(windows.crossed(shown)), "the book is crossed")
 
 
 def _named(beside: Table, rows: NDArray[np.intp], problem: str) -> list[str]:
@@ -150,7 +149,7 @@ def _named(beside: Table, rows: NDArray[np.intp], problem: str) -> list[str]:
     return named + [f"{beside.path}: {problem}, {len(rows)} rows in all"] * (len(rows) > WARNED_ROWS)
 
 
-def _start(event: np.void, shown: Ints) -> tuple[Events, list[str]]:
+def start_before(event: np.void, shown: Ints) -> tuple[Events, list[str]]:
     """The book before the first event: its row of the book with the event undone; and what is wrong with that."""
     kind, side, tick, lots = (int(event[field]) for field in ("kind", "side", "tick", "lots"))
     books = {s: {int(t): int(n) for t, n in levels if n} for s, levels in zip((BUY, SELL), shown, strict=True)}

@@ -171,3 +171,9 @@ def weave(events: Events, windows: Windows, out: Events) -> int:
             for s in range(2):
                 at = reveal(windows, row, s, events[row].time, out, at)
     return at
+
+
+def crossed(windows: Windows) -> NDArray[np.bool_]:
+    """The rows whose best bid is not below the best ask."""
+    bid, ask = windows[:, 0, 0, 0], windows[:, 1, 0, 0]
+    return (bid >= ask) & (ask > 0)
