@@ -115,12 +115,13 @@ def _within(mean: float | None, low: float, high: float, row: dict[str, Any]) ->
     """A mean and half the width of its interval."""
     if mean is None:
         return "-"
-    return f"{mean:.2f} ± {0.5 * (high - low):.2f}" if row["n_blocks"] > 1 else f"{mean:.2f}"
+    return f"{mean:.2f}±{0.5 * (high - low):.2f}" if row["n_blocks"] > 1 else f"{mean:.2f}"
 
 
 def _worth(pair: dict[str, Any]) -> str:
     """What the coupling is worth, in a line."""
     ratio = "-" if pair["ratio"] != pair["ratio"] else f"{pair['ratio']:.3f}"
     sds = f"sd coupled {pair['coupled_sd_bps']:.3f} / independent {pair['independent_sd_bps']:.3f} bps = {ratio}"
+    counted = "1 lot" if pair["lots"] == 1 else f"{pair['lots']:,} lots"
     needed = f"pairs for ± {pair['aim_bps']:g} bps: {pair['coupled_needed']:,} instead of {pair['independent_needed']:,}"
-    return f"Mid {pair['seconds']:g} s after a market order of {pair['lots']} lots: {sds}; {needed}"
+    return f"Mid {pair['seconds']:g} s after a market order of {counted}: {sds}; {needed}"
