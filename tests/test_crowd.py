@@ -249,6 +249,7 @@ def test_offspring_that_alone_exceed_the_rates_are_refused() -> None:
 
 # Laws ---------------------------------------------------------------------------------------------------------------------------
 
+
 def test_excited_orders_and_others_together_come_at_the_rates_that_were_asked_for() -> None:
     settings = replace(CROWDS["hawkes"], season=EVEN, hawkes=replace(HawkesSettings(), feedback=0.0))
     events, _ = acts(opened(11, settings), 10_800)

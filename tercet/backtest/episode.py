@@ -107,7 +107,7 @@ def note(scratch, view, decision, stride):
             return
 
 
-@compiled
+@compiled(inline="always")
 def start(sim, parent, view, scratch, course, outcome, step):
     """Take up a parent, to be worked every `step` ns. `sim` must stand at or before its start less the feed latency."""
     prepare(sim)
@@ -149,7 +149,7 @@ def decide_and_send(sim, parent, decide, pad, view, course, outcome):
     course.now += course.step
 
 
-@compiled
+@compiled(inline="always")
 def conclude(sim, events, parent, scratch, course, outcome):
     """Let the parent's end come, and complete what is left."""
     if course.born == 0:
@@ -177,7 +177,7 @@ def work(sim, events, parent, decide, pad, view, scratch, step, course, outcome)
             outcome.after_mid2[i] = sim.flow.bid + sim.flow.ask
 
 
-@compiled
+@compiled(inline="always")
 def arrive(sim, events, parent, scratch, outcome):
     """Stamp the arrival mid: the venue's, at the parent's birth, before any child of ours can arrive.
 
@@ -190,7 +190,7 @@ def arrive(sim, events, parent, scratch, outcome):
     outcome.market_notional = -sim.flow.notional
 
 
-@compiled
+@compiled(inline="always")
 def finish(sim, parent, scratch, outcome):
     """Complete what is left at the end, and close the accounts. The end's mid is the market's, without quotes of ours."""
     withdraw_all(sim)

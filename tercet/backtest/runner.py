@@ -112,7 +112,18 @@ class Worker:
         sim.seed = seed
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
-        self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, self.course, outcome)
+        self.run(
+            sim,
+            self.market.events,
+            parent,
+            policy.decide,
+            policy.new_pad(),
+            self.view,
+            self.scratch,
+            self.settings.step_ns,
+            self.course,
+            outcome,
+        )
         if outcome.arrival_mid2 == 0:
             when = clock(int(parent["start"]))
             raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")

@@ -22,8 +22,6 @@ from tercet.messages import Parent
 from tercet.sim.episode import advance
 from tercet.sim.state import HISTORY, new_scratch
 
-REPORTS = 2048  # fills of one step
-
 
 @dataclass(frozen=True)
 class Bank:
@@ -80,7 +78,7 @@ def opened(market: Market, starts: list[int], feed_ns: int, seed: int) -> list[A
     """Simulations of a market a feed latency before each start."""
     if market.kind == HISTORY:
         rolling = market.open(0, 0)
-        scratch, found = new_scratch(rolling, REPORTS), []
+        scratch, found = new_scratch(rolling), []
         for start in starts:
             advance(rolling, market.events, start - feed_ns, scratch)
             found.append(np.frombuffer(bytearray(rolling.tobytes()), rolling.dtype).view(np.recarray)[0])
@@ -88,7 +86,7 @@ def opened(market: Market, starts: list[int], feed_ns: int, seed: int) -> list[A
     found = []
     for number, start in enumerate(starts):
         sim = market.open(number, seed, start - feed_ns)
-        advance(sim, market.events, start - feed_ns, new_scratch(sim, REPORTS))
+        advance(sim, market.events, start - feed_ns, new_scratch(sim))
         found.append(sim)
     return found
 
@@ -103,5 +101,3 @@ def usual_of(bank: Any) -> Any:
     usual.volume = max(1.0, float(np.mean(flow["volume"])))
     usual.volatility = max(1e-3, float(np.sqrt(np.mean(flow["variance_long"]))))
     return usual
-
-

@@ -19,7 +19,7 @@ from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, fees_of
 from tercet.envs.actions import MASKS, actions_of
-from tercet.envs.bank import REPORTS, Bank, fill_bank
+from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.render import Trail, ansi, rgb_array
@@ -144,7 +144,7 @@ class ExecutionMembers:
         self._chosen = np.zeros((count, ACTION))
         threads = self.settings.threads or len(os.sched_getaffinity(0))
         self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
-        self._scratches = [new_scratch(self.sims[0], REPORTS) for _ in self._chunks[1:]]
+        self._scratches = [new_scratch(self.sims[0]) for _ in self._chunks[1:]]
         self._pool = ThreadPoolExecutor(len(self._scratches)) if len(self._scratches) > 1 else None
         self._wanted, self._nobody = np.zeros(count, np.bool_), np.zeros(0, np.bool_)
         self._step = machine(self.sims.dtype, self._scratches[0].dtype, self.bank.events is not None)
@@ -215,7 +215,9 @@ class ExecutionMembers:
         reward = float(self.rewards[first])
         self.begin(places[~self.terminated[places]])
         if faulty[first] == FULL_LOG:
-            raise BadInput(f"more than {REPORTS} fills in one step {where}; expected fewer: a smaller parent or shorter steps")
+            raise BadInput(
+                f"more than {len(self._scratches[0].reports)} fills in one step {where}; expected fewer: a smaller parent or shorter steps"
+            )
         raise FaultyReward(
             f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, the others go on",
             places,
@@ -262,4 +264,3 @@ def with_changes(settings: EnvSettings, **changes: Any) -> EnvSettings:
     if unknown := sorted(set(changes) - set(known)):
         raise BadInput(f"no setting is called {unknown[0]!r}; expected {', '.join(known)}")
     return replace(settings, **changes)
-

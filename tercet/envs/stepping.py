@@ -25,7 +25,10 @@ ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of ran
 LINE: Final = 64  # bytes that memory comes in
 # Where in a simulation a step's memory lies, in bytes.
 HOT: Final = np.dtype(
-    [(name, np.int64) for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "tables", "crowd_end")]
+    [
+        (name, np.int64)
+        for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "tables", "crowd_end")
+    ]
 )
 
 # What episodes are drawn from.
@@ -99,7 +102,7 @@ def between(range, u):
     return range[0] * (range[1] / range[0]) ** u if range[1] > range[0] else range[0]
 
 
-@compiled
+@compiled(inline="always")
 def open_episode(sim, events, parent, ranges, member, scratch):
     """Begin a member's episode in `sim`, a copy of the bank's entry: a future of its own, a parent drawn from the ranges."""
     seed, episode = member.seed, member.episode
@@ -120,7 +123,7 @@ def open_episode(sim, events, parent, ranges, member, scratch):
     see(sim, events, parent, member.views[0], scratch, member.course, member.outcome)
 
 
-@compiled
+@compiled(inline="always")
 def draw_terms(sim, parent, ranges, member):
     """Draw a parent's side and size, and the latencies and fees that it meets."""
     seed, episode = member.seed, member.episode
@@ -151,7 +154,7 @@ def clear_outcome(outcome):
     outcome.dropped = 0
 
 
-@compiled
+@compiled(inline="always")
 def work_step(sim, events, parent, decide, earn, params, member, scratch):
     """One decision of a member, and what comes of it till the next; returns whether its episode has ended."""
     before, after = member.views[member.seen], member.views[1 - member.seen]
@@ -178,7 +181,7 @@ def work_step(sim, events, parent, decide, earn, params, member, scratch):
     return ended
 
 
-@compiled
+@compiled(inline="always")
 def tell_fills(parent, member, ended, scratch):
     """Fill a member's FILLS from the reports of this step."""
     fills, tally, outcome = member.fills, member.tally, member.outcome
@@ -204,7 +207,7 @@ def tell_fills(parent, member, ended, scratch):
     fills.impact = unit * (tally.spread + tally.walk - impact)
 
 
-@compiled
+@compiled(inline="always")
 def tell_end(sim, parent, member):
     """Note what came of the episode that has just ended."""
     close(member.cost, member.tally, parent, member.outcome)
@@ -219,7 +222,7 @@ def tell_end(sim, parent, member):
     member.ended[7] = member.episode
 
 
-@compiled
+@compiled(inline="always")
 def choose(member, entries, horizons):
     """Draw the bank's entry and the horizon of a member's next episode; returns the horizon's place."""
     member.episode += 1

@@ -92,13 +92,13 @@ def step(sim, scratch):
     return count
 
 
-@compiled
+@compiled(inline="always")
 def next_event(sim):
     """When the crowd acts next."""
     return sim.clock.next
 
 
-@compiled(forceinline=True)
+@compiled(inline="always")
 def immigrate(sim, scratch):
     """Let the next arrival come, and draw the wait for the one after; returns its fills."""
     crowd = sim.crowd
@@ -139,7 +139,7 @@ def size_of(scale, step, u):
     return step * (1 + int(exponential(u) * scale)) if scale > 0.0 else step
 
 
-@compiled(forceinline=True)
+@compiled(inline="always")
 def limit_order(sim, side, key, scratch):
     """A limit order comes, for a lifetime that is drawn now; returns its fills (of ours only: the crowd does not cross itself)."""
     crowd, book = sim.crowd, sim.book
@@ -178,7 +178,7 @@ def away_from(sim, side, distance):
     return reference - side * (1 + int(distance))
 
 
-@compiled
+@compiled(inline="always")
 def market_order(sim, side, key, scratch):
     """A market order trades with whoever stands first; returns its fills."""
     crowd = sim.crowd
@@ -232,7 +232,7 @@ def expire(sim, slot, scratch):
     cancel(sim.book, slot)
 
 
-@compiled
+@compiled(inline="always")
 def deliver_birth(sim, place, scratch):
     """Let what is born now act: an order excited by an earlier one, or an actor; returns its fills."""
     birth = sim.wheel.births[place]

@@ -25,7 +25,7 @@ def advance(sim, events, until, scratch):
     sim.now = max(sim.now, until)
 
 
-@compiled
+@compiled(inline="always")
 def advance_market(sim, events, until, scratch):
     """Let the market's own events up to and including `until` happen, and none of our children arrive."""
     while next_market_event(sim, events) <= until:
@@ -33,7 +33,7 @@ def advance_market(sim, events, until, scratch):
     sim.now = max(sim.now, until)
 
 
-@compiled
+@compiled(inline="always")
 def act(sim, events, scratch):
     """Let the market's next own event happen."""
     if events is None:
@@ -42,7 +42,7 @@ def act(sim, events, scratch):
         history.step(sim, events, scratch)
 
 
-@compiled
+@compiled(inline="always")
 def next_market_event(sim, events):
     """When the market itself acts next, or NEVER."""
     if events is None:

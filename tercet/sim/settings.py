@@ -81,7 +81,8 @@ class HawkesSettings:
     offspring_limit: float = field(default=0.35, metadata={"help": "mean number of orders that a limit order excites"})
     offspring_market: float = field(default=1.2, metadata={"help": "mean number of orders that a market order of mean size excites"})
     limit_children: tuple[float, ...] = field(
-        default=(0.55, 0.40, 0.03, 0.02), metadata={"help": "a limit order's: limit same side, limit opposite, market same, market opposite"}
+        default=(0.55, 0.40, 0.03, 0.02),
+        metadata={"help": "a limit order's: limit same side, limit opposite, market same, market opposite"},
     )
     market_children: tuple[float, ...] = field(default=(0.35, 0.25, 0.36, 0.04), metadata={"help": "a market order's, likewise"})
     mark_power: float = field(default=0.5, metadata={"help": "offspring of a market order grow with this power of its size"})
@@ -90,7 +91,9 @@ class HawkesSettings:
     feedback: float = field(default=0.02, metadata={"help": "probability of turning around per mean market order remembered"})
     feedback_s: tuple[float, ...] = field(default=(3.0, 30.0, 300.0), metadata={"help": "memory of signed flow, seconds"})
     feedback_share: tuple[float, ...] = field(default=(0.5, 0.3, 0.2), metadata={"help": "weights of these memories"})
-    follow: float = field(default=0.4, metadata={"help": "limit orders come to the touch, or not, by so much per mean market order just remembered"})
+    follow: float = field(
+        default=0.4, metadata={"help": "limit orders come to the touch, or not, by so much per mean market order just remembered"}
+    )
     improve: float = field(default=0.25, metadata={"help": "share of limit orders that improve a wide spread"})
     join: float = field(default=0.2, metadata={"help": "share that joins its touch"})
     wide: float = field(default=4.0, metadata={"help": "ticks beyond a spread of one at which it is wide"})
@@ -107,7 +110,9 @@ class HawkesSettings:
         for name in ("mark_power", "fast_share", "improve", "join"):
             _share("hawkes", self, name)
         if self.improve + self.join >= 0.5:
-            raise ValueError(f"hawkes: improve + join was {self.improve + self.join}; expected less than 0.5, so that following can double it")
+            raise ValueError(
+                f"hawkes: improve + join was {self.improve + self.join}; expected less than 0.5, so that following can double it"
+            )
         for name, count in (("limit_children", 4), ("market_children", 4), ("kernel_share", len(self.kernel_s)), ("feedback_share", 0)):
             shares = getattr(self, name)
             if (count and len(shares) != count) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
@@ -266,7 +271,9 @@ class CrowdSettings:
             self.queue.write(record)
         if self.hawkes is not None:
             self.hawkes.write(record, _mean_mark(self.market_lots / self.lot_step, self.hawkes.mark_power))
-            record.waits[SLOW_LIFE] = SECOND * (self.life_s - self.hawkes.fast_share * self.hawkes.fast_life_s) / (1 - self.hawkes.fast_share)
+            record.waits[SLOW_LIFE] = (
+                SECOND * (self.life_s - self.hawkes.fast_share * self.hawkes.fast_life_s) / (1 - self.hawkes.fast_share)
+            )
         record.regime_count, record.dwell = len(self.regimes), self.dwell_s * SECOND
         for row, regime in zip(record.regimes, self.regimes, strict=False):
             row.pace, row.reach, row.bias = regime.pace, regime.reach, regime.bias
