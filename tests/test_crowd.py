@@ -9,8 +9,8 @@ from histories import child
 from numpy.typing import NDArray
 from scipy import stats
 
-from tercet.book import invariants
 from tercet.bench.loops import play_market
+from tercet.book import invariants
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, EVENT, SELL, TRADE
 from tercet.sim import crowd

@@ -58,12 +58,11 @@ def work(sim: Any, events: NDArray[np.void], row: Any, how: Policy, step: int, f
     scratch = new_scratch(sim)
     outcome, cost = np.zeros(1, OUTCOME).view(np.recarray)[0], np.zeros(1, COST).view(np.recarray)[0]
     pad, charged = how.new_pad(), np.zeros(1, FEES).view(np.recarray)[0]
+    course, tally = np.zeros(1, COURSE).view(np.recarray)[0], np.zeros(1, TALLY).view(np.recarray)[0]
     charged.taker_ticks, charged.maker_ticks, charged.taker_bps, charged.maker_bps = fees
     view = np.zeros(1, VIEW).view(np.recarray)[0]
-    machine(sim.dtype, scratch.dtype, events is not None)(
-        sim, events, row, how.decide, pad, view, scratch, step, np.zeros(1, COURSE).view(np.recarray)[0], outcome
-    )
-    account(cost, scratch, row, outcome, charged, np.zeros(1, TALLY).view(np.recarray)[0])
+    machine(sim.dtype, scratch.dtype, events is not None)(sim, events, row, how.decide, pad, view, scratch, step, course, outcome)
+    account(cost, scratch, row, outcome, charged, tally)
     return Worked(np.array(scratch.reports[: int(scratch.count)]), outcome, cost, pad, np.array(scratch.looks[: int(scratch.looked)]))
 
 

@@ -213,7 +213,10 @@ def finish(sim, parent, scratch, outcome):
 
 @cache
 def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool) -> Any:
-    """`work` compiled for simulations of that type, with a recorded day's events or without; policies come as typed pointers, so that one machine serves them all."""
+    """`work` compiled for simulations of that type, with a recorded day's events or without.
+
+    Policies come as typed pointers, so that one machine serves them all.
+    """
     record = numba.from_dtype
     return compiled(
         types.void(

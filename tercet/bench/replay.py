@@ -48,8 +48,9 @@ def recorded_goog(store: Path) -> Market | None:
 
 def rate(market: Market) -> float:
     """Events a second over the whole day, best of ROUNDS."""
-    timed(market, market.events[:1])  # compiles, or fetches what was compiled
-    return len(market.events) / min(timed(market, market.events) for _ in range(ROUNDS))
+    events = np.asarray(market.events)
+    timed(market, events[:1])  # compiles, or fetches what was compiled
+    return len(events) / min(timed(market, events) for _ in range(ROUNDS))
 
 
 def timed(market: Market, events: NDArray[np.void]) -> float:

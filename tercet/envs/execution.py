@@ -139,8 +139,7 @@ class ExecutionMembers:
         self.members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
         self.observations, self.final_observations = (np.zeros((count, features), np.float32) for _ in range(2))
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
-        discrete = isinstance(self.actions.space, gym.spaces.Discrete)
-        self.masks = np.ones((count, int(self.actions.space.n) if discrete else 0), np.bool_)
+        self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
         self._chosen = np.zeros((count, ACTION))
         threads = self.settings.threads or len(os.sched_getaffinity(0))
         self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
@@ -185,7 +184,7 @@ class ExecutionMembers:
         if isinstance(space, gym.spaces.Discrete):
             wrong = (given < 0) | (given >= space.n) | (given != np.floor(given))
             self._chosen[:, 0] = given
-        else:
+        elif isinstance(space, gym.spaces.Box):
             outside = ~((given >= space.low) & (given <= space.high))  # not a number is outside too
             wrong = outside.any(axis=1)
             self._chosen[:, : given.shape[1]] = given
@@ -219,7 +218,8 @@ class ExecutionMembers:
                 f"more than {len(self._scratches[0].reports)} fills in one step {where}; expected fewer: a smaller parent or shorter steps"
             )
         raise FaultyReward(
-            f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, the others go on",
+            f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, "
+            "the others go on",
             places,
         )
 

@@ -63,7 +63,7 @@ def take(view, pad, lots):
 @compiled
 def share_of(view, share):
     """So much of the remainder, in whole lots, rounded up."""
-    return int(math.ceil(share * (view.lots - view.filled)))
+    return math.ceil(share * (view.lots - view.filled))
 
 
 @compiled
@@ -98,7 +98,7 @@ def continuous(view, pad):
     lots = share_of(view, 0.5 * (pad.action[0] + 1.0))
     if lots <= 0:
         return 0
-    steps = int(math.floor(pad.action[1] * (view.ask - view.bid) + 0.5))
+    steps = math.floor(pad.action[1] * (view.ask - view.bid) + 0.5)
     if steps >= view.ask - view.bid:
         return take(view, pad, lots)
     return keep(view, pad, near_touch(view) + view.side * steps, lots)

@@ -84,16 +84,24 @@ NO_NUMBER, FULL_LOG = 1, 2
 def hot_places(sim_type: np.dtype[Any]) -> Any:
     """The HOT of simulations of that type."""
     hot = np.zeros(1, HOT).view(np.recarray)[0]
-    book, at_book = sim_type.fields["book"][:2]
-    wheel, at_wheel = sim_type.fields["wheel"][:2]
-    hot.sides = at_book
-    hot.levels, hot.level = at_book + book.fields["levels"][1], book.fields["levels"][0].base.itemsize
-    hot.orders, hot.order = at_book + book.fields["orders"][1], book.fields["orders"][0].base.itemsize
-    hot.heads = at_wheel + wheel.fields["heads"][1]
-    crowd, at_crowd = sim_type.fields["crowd"][:2]
-    hot.crowd, hot.tables, hot.crowd_end = at_crowd, at_crowd + crowd.fields["limits_at"][1], at_crowd + crowd.itemsize
-    hot.timers, hot.timer = at_wheel + wheel.fields["timers"][1], wheel.fields["timers"][0].base.itemsize
+    hot.sides, _ = place_of(sim_type, "book")
+    hot.levels, hot.level = place_of(sim_type, "book", "levels")
+    hot.orders, hot.order = place_of(sim_type, "book", "orders")
+    hot.heads, _ = place_of(sim_type, "wheel", "heads")
+    hot.timers, hot.timer = place_of(sim_type, "wheel", "timers")
+    hot.crowd, size = place_of(sim_type, "crowd")
+    hot.tables, _ = place_of(sim_type, "crowd", "limits_at")
+    hot.crowd_end = hot.crowd + size
     return hot
+
+
+def place_of(dtype: np.dtype[Any], *names: str) -> tuple[int, int]:
+    """(offset, size of an element) in bytes of a field in a field."""
+    offset = 0
+    for name in names:
+        dtype, at = (dtype.fields or {})[name][:2]
+        offset += at
+    return offset, dtype.base.itemsize
 
 
 @compiled
@@ -172,7 +180,7 @@ def work_step(sim, events, parent, decide, earn, params, member, scratch):
     member.seen = 1 - member.seen
     member.steps += 1
     gained = earn(before, after, member.fills, params)
-    if not (gained - gained == 0.0):
+    if gained - gained != 0.0:
         member.faulty = NO_NUMBER
     if sim.log_full > 0:
         member.faulty = FULL_LOG
@@ -241,7 +249,7 @@ def fetch(memory, first, last):
 
 @compiled
 def fetch_member(sim, memory, hot):
-    """Bring what a step will touch of a simulation near: orders and timers in use, heads, levels around the touch. Returns nothing of use."""
+    """Bring near what a step will touch of a simulation; returns a number of no use, lest it be left out."""
     used = sim.book.used + 1
     total = fetch(memory, 0, hot.sides)
     total += fetch(memory, hot.orders, hot.orders + used * hot.order)

@@ -1,8 +1,8 @@
 """The one protocol of everything that works an order, closed form or learned: `decide(view, pad) -> number of children`.
 
 `view` is a VIEW. `pad` is the policy's own: `pad.settings` (what it was made with), `pad.memory` (zeros at the parent's birth,
-then whatever it writes there), `pad.action` (what an agent chose, in an environment) and `pad.children`, the CHILD records that it fills from the front. `post`, `cross` and `withdraw`
-fill them.
+then whatever it writes there), `pad.action` (what an agent chose, in an environment) and `pad.children`, the CHILD records that it
+fills from the front. `post`, `cross` and `withdraw` fill them.
 """
 
 from collections.abc import Callable

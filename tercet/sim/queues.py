@@ -17,7 +17,7 @@ from tercet.sim.state import FOLLOWING, LETTING_GO, QUEUE_CAP
 @compiled(forceinline=True)
 def length(sim, row, key):
     """The length of a queue in units, rounded up, at most QUEUE_CAP."""
-    return min(QUEUE_CAP, int(math.ceil(level_lots(sim.book, row, key) / sim.crowd.queue_unit)))
+    return min(QUEUE_CAP, math.ceil(level_lots(sim.book, row, key) / sim.crowd.queue_unit))
 
 
 @compiled(forceinline=True)
