@@ -99,7 +99,8 @@ def place_of(dtype: np.dtype[Any], *names: str) -> tuple[int, int]:
     """(offset, size of an element) in bytes of a field in a field."""
     offset = 0
     for name in names:
-        dtype, at = (dtype.fields or {})[name][:2]
+        fields: Any = dtype.fields
+        dtype, at = fields[name][:2]
         offset += at
     return offset, dtype.base.itemsize
 
