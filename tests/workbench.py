@@ -60,7 +60,7 @@ def work(sim: Any, events: NDArray[np.void], row: Any, how: Policy, step: int, f
     pad, charged = how.new_pad(), np.zeros(1, FEES).view(np.recarray)[0]
     charged.taker_ticks, charged.maker_ticks, charged.taker_bps, charged.maker_bps = fees
     view = np.zeros(1, VIEW).view(np.recarray)[0]
-    machine(sim.dtype, scratch.dtype)(sim, events, row, how.decide, pad, view, scratch, step, np.zeros(1, COURSE).view(np.recarray)[0], outcome)
+    machine(sim.dtype, scratch.dtype, events is not None)(sim, events, row, how.decide, pad, view, scratch, step, np.zeros(1, COURSE).view(np.recarray)[0], outcome)
     account(cost, scratch, row, outcome, charged, np.zeros(1, TALLY).view(np.recarray)[0])
     return Worked(np.array(scratch.reports[: int(scratch.count)]), outcome, cost, pad, np.array(scratch.looks[: int(scratch.looked)]))
 

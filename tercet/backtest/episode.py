@@ -212,13 +212,13 @@ def finish(sim, parent, scratch, outcome):
 
 
 @cache
-def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any]) -> Any:
-    """`work` compiled for simulations of that type; policies come as typed pointers, so that one machine serves them all."""
+def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool) -> Any:
+    """`work` compiled for simulations of that type, with a recorded day's events or without; policies come as typed pointers, so that one machine serves them all."""
     record = numba.from_dtype
     return compiled(
         types.void(
             record(sim_type),
-            types.Array(record(EVENT), 1, "C"),
+            types.Array(record(EVENT), 1, "C") if recorded else types.none,
             record(PARENT),
             types.FunctionType(DECIDE),
             record(PAD),

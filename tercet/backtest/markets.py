@@ -32,7 +32,7 @@ class Market:
     instrument: Instrument
     open_ns: int
     close_ns: int
-    events: NDArray[np.void]
+    events: NDArray[np.void] | None  # None where a crowd acts
     levels: NDArray[np.void]
     book_size: tuple[int, int]
     crowd: CrowdSettings | None

@@ -98,7 +98,7 @@ class Worker:
         self.view = np.zeros(1, VIEW).view(np.recarray)[0]
         self.tally = np.zeros(1, TALLY).view(np.recarray)[0]
         self.course = np.zeros(1, COURSE).view(np.recarray)[0]
-        self.run = machine(base.dtype, self.scratch.dtype)
+        self.run = machine(base.dtype, self.scratch.dtype, market.events is not None)
         self.fees = fees_of(market.instrument)
 
     def roll(self, start: int) -> None:

@@ -22,6 +22,8 @@ from tercet.messages import Parent
 from tercet.sim.episode import advance
 from tercet.sim.state import HISTORY, new_scratch
 
+REPORTS = 2048  # fills of one step
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -30,7 +32,7 @@ class Bank:
     sims: Any
     templates: Any
     usual: Any
-    events: NDArray[np.void]
+    events: NDArray[np.void] | None
 
 
 def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ...], feed_ns: int, seed: int) -> Bank:
@@ -78,7 +80,7 @@ def opened(market: Market, starts: list[int], feed_ns: int, seed: int) -> list[A
     """Simulations of a market a feed latency before each start."""
     if market.kind == HISTORY:
         rolling = market.open(0, 0)
-        scratch, found = new_scratch(rolling), []
+        scratch, found = new_scratch(rolling, REPORTS), []
         for start in starts:
             advance(rolling, market.events, start - feed_ns, scratch)
             found.append(np.frombuffer(bytearray(rolling.tobytes()), rolling.dtype).view(np.recarray)[0])
@@ -86,7 +88,7 @@ def opened(market: Market, starts: list[int], feed_ns: int, seed: int) -> list[A
     found = []
     for number, start in enumerate(starts):
         sim = market.open(number, seed, start - feed_ns)
-        advance(sim, market.events, start - feed_ns, new_scratch(sim))
+        advance(sim, market.events, start - feed_ns, new_scratch(sim, REPORTS))
         found.append(sim)
     return found
 

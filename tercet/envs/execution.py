@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any
 
 import gymnasium as gym
@@ -18,18 +19,17 @@ from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, fees_of
 from tercet.envs.actions import MASKS, actions_of
-from tercet.envs.bank import Bank, fill_bank
+from tercet.envs.bank import REPORTS, Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
-from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machines
+from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
 from tercet.execution.policy import ACTION, Policy
 from tercet.execution.view import PARENT
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
 PER_THREAD = 16  # members below which another thread is not worth its start
-REPORTS = 2048  # fills of one step
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ class ExecutionMembers:
         self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
         self._scratches = [new_scratch(self.sims[0], REPORTS) for _ in self._chunks[1:]]
         self._pool = ThreadPoolExecutor(len(self._scratches)) if len(self._scratches) > 1 else None
-        self._begin, self._step = machines(self.sims.dtype, self._scratches[0].dtype)
+        self._wanted, self._nobody = np.zeros(count, np.bool_), np.zeros(0, np.bool_)
+        self._step = machine(self.sims.dtype, self._scratches[0].dtype, self.bank.events is not None)
         bank_bytes = self.bank.sims.view(np.uint8).reshape(len(self.bank.sims), -1)
         self._market = (self.sims, self.sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
         self._terms = (self.parents, self.bank.templates, self._ranges, self.members)
@@ -153,18 +154,16 @@ class ExecutionMembers:
 
     def begin(self, places: NDArray[np.int64]) -> None:
         """Begin the next episode of those members."""
-        chosen = np.ascontiguousarray(places, np.int64)
-        self._begin(chosen, *self._market, *self._terms, self._scratches[0], self.observations, self.masks)
+        self._wanted[:] = False
+        self._wanted[places] = True
+        self._run(self._wanted)
 
     def step(self, actions: NDArray[Any]) -> None:
         """One step of every member; who has ended begins anew. Raises before anything has moved where an action is outside the space,
         and FaultyReward after all have moved where a reward is no number.
         """
         self._choose(actions)
-        if self._pool is None:
-            self._step_chunk(0)
-        else:
-            list(self._pool.map(self._step_chunk, range(len(self._scratches))))
+        self._run(self._nobody)
         if self.members.faulty.any():
             self._name_faulty()
 
@@ -184,11 +183,18 @@ class ExecutionMembers:
             place = int(np.flatnonzero(wrong)[0])
             raise BadInput(f"the action of member {place} was {given[place]}; expected one of {space}; no member has moved")
 
-    def _step_chunk(self, number: int) -> None:
-        first, last = int(self._chunks[number]), int(self._chunks[number + 1])
+    def _run(self, wanted: NDArray[np.bool_]) -> None:
+        """Begin episodes of the members that are `wanted`; where nobody is, one step of all."""
+        if self._pool is None:
+            self._run_chunk(0, wanted)
+        else:
+            list(self._pool.map(self._run_chunk, range(len(self._scratches)), repeat(wanted)))
+
+    def _run_chunk(self, number: int, wanted: NDArray[np.bool_]) -> None:
+        chunk = (int(self._chunks[number]), int(self._chunks[number + 1]), wanted)
         how = (self._chosen, self.actions.decide, self._earn, self._params)
         results = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
-        self._step(first, last, *how, *self._market, *self._terms, self._scratches[number], *results)
+        self._step(*chunk, *how, *self._market, *self._terms, self._scratches[number], *results)
 
     def _name_faulty(self) -> None:
         faulty = self.members.faulty.copy()

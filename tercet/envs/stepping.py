@@ -202,58 +202,44 @@ def choose(member, entries, horizons):
     return int(uniform(member.seed, HORIZON, member.episode) * horizons)
 
 
-@compiled
-def renew(i, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, member, scratch, out, masks):
-    """Begin member i's next episode, and look."""
-    horizon = choose(member, templates.shape[0], templates.shape[1])
-    sim_bytes[i, :] = bank_bytes[member.entry, :]
-    parents[i] = templates[member.entry, horizon]
-    open_episode(sims[i], events, parents[i], ranges, member, scratch)
-    observe(member.views[member.seen], ranges.usual, 0, out)
-    mask(member.views[member.seen], parents[i], ranges.mask, masks)
-
-
-def begin_members(places, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members, scratch, observations, masks):
-    """Begin the next episode of the members at `places`."""
-    for place in places:
-        renew(
-            place, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members[place], scratch, observations[place],
-            masks[place],
-        )  # fmt: skip
-
-
 def step_members(
-    first, last, actions, decide, earn, params, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members, scratch,
+    first, last, wanted, actions, decide, earn, params, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members, scratch,
     observations, final_observations, rewards, terminated, masks,
 ):  # fmt: skip
-    """One step of the members from `first` up to `last`; who has ended begins anew."""
+    """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
     for i in range(first, last):
         member, sim, parent = members[i], sims[i], parents[i]
-        for k in range(actions.shape[1]):
-            member.pad.action[k] = actions[i, k]
-        ended = work_step(sim, events, parent, decide, earn, params, member, scratch)
-        rewards[i] = member.gained
-        terminated[i] = ended
-        if ended:
-            observe(member.views[member.seen], ranges.usual, member.filled_seen, final_observations[i])
-            tell_end(sim, parent, member)
-            renew(
-                i, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, member, scratch, observations[i], masks[i]
-            )  # fmt: skip
-        else:
-            observe(member.views[member.seen], ranges.usual, member.filled_seen, observations[i])
+        begins = len(wanted) > 0 and wanted[i]
+        if len(wanted) == 0:
+            for k in range(actions.shape[1]):
+                member.pad.action[k] = actions[i, k]
+            begins = work_step(sim, events, parent, decide, earn, params, member, scratch)
+            rewards[i] = member.gained
+            terminated[i] = begins
+            out = final_observations[i] if begins else observations[i]
+            observe(member.views[member.seen], ranges.usual, member.filled_seen, out)
+            if begins:
+                tell_end(sim, parent, member)
+            else:
+                mask(member.views[member.seen], parent, ranges.mask, masks[i])
+        if begins:
+            horizon = choose(member, templates.shape[0], templates.shape[1])
+            sim_bytes[i, :] = bank_bytes[member.entry, :]
+            parents[i] = templates[member.entry, horizon]
+            open_episode(sim, events, parent, ranges, member, scratch)
+            observe(member.views[member.seen], ranges.usual, 0, observations[i])
             mask(member.views[member.seen], parent, ranges.mask, masks[i])
 
 
 @cache
-def machines(sim_type: np.dtype[Any], scratch_type: np.dtype[Any]) -> tuple[Any, Any]:
-    """(`begin_members`, `step_members`) compiled for simulations of that type."""
+def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool) -> Any:
+    """`step_members` compiled for simulations of that type, with a recorded day's events or without."""
     record, array = numba.from_dtype, types.Array
-    markets = (array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C"), array(record(EVENT), 1, "C"))
+    events = array(record(EVENT), 1, "C") if recorded else types.none
+    markets = (array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C"), events)
     terms = (array(record(PARENT), 1, "C"), array(record(PARENT), 2, "C"), record(RANGES), array(record(MEMBER), 1, "C"))
-    scratch, floats, flags = record(scratch_type), array(types.float32, 2, "C"), array(types.boolean, 2, "C")
-    begin_signature = types.void(array(types.int64, 1, "C"), *markets, *terms, scratch, floats, flags)
+    floats, flags = array(types.float32, 2, "C"), array(types.boolean, 2, "C")
     chosen = (array(types.float64, 2, "C"), types.FunctionType(DECIDE), types.FunctionType(REWARD), record(PARAMS))
     results = (floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags)
-    step_signature = types.void(types.int64, types.int64, *chosen, *markets, *terms, scratch, *results)
-    return compiled(begin_signature)(begin_members), compiled(step_signature)(step_members)
+    places = (types.int64, types.int64, array(types.boolean, 1, "C"))
+    return compiled(types.void(*places, *chosen, *markets, *terms, record(scratch_type), *results))(step_members)

@@ -1,9 +1,11 @@
-"""Market time: events and our children in the order in which they reach the venue."""
+"""Market time: events and our children in the order in which they reach the venue.
+
+`events` are a recorded day's, or None where a crowd acts: numba then leaves the other kind of market out of the machine code.
+"""
 
 from tercet.compiled import compiled
 from tercet.sim import crowd, history
 from tercet.sim.ours import deliver
-from tercet.sim.state import HISTORY
 from tercet.sim.wire import NEVER, next_arrival
 
 
@@ -34,15 +36,15 @@ def advance_market(sim, events, until, scratch):
 @compiled
 def act(sim, events, scratch):
     """Let the market's next own event happen."""
-    if sim.kind == HISTORY:
-        history.step(sim, events, scratch)
-    else:
+    if events is None:
         crowd.step(sim, scratch)
+    else:
+        history.step(sim, events, scratch)
 
 
 @compiled
 def next_market_event(sim, events):
     """When the market itself acts next, or NEVER."""
-    if sim.kind == HISTORY:
-        return events[sim.cursor].time if sim.cursor < len(events) else NEVER
-    return crowd.next_event(sim)
+    if events is None:
+        return crowd.next_event(sim)
+    return events[sim.cursor].time if sim.cursor < len(events) else NEVER

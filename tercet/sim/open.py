@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tercet.book.flow import touched
 from tercet.book.replay import start
-from tercet.market.events import EVENT, LEVEL_ROW
+from tercet.market.events import LEVEL_ROW
 from tercet.sim import crowd
 from tercet.sim.settings import SECOND, CrowdSettings
 from tercet.sim.state import ALTERED_PLACES, CROWD, HISTORY, LATENCY_STEPS, new_sim, sim_dtype
@@ -53,4 +53,4 @@ def set_latency(sim: Any, order_ns: NDArray[np.int64] | int, feed_ns: NDArray[np
         table[:] = np.quantile(np.atleast_1d(sample), np.linspace(0, 1, LATENCY_STEPS)).astype(np.int64)
 
 
-NO_EVENTS = np.zeros(0, EVENT)
+NO_EVENTS = None  # what a crowd's market is advanced with
