@@ -9,8 +9,8 @@ from tercet.book.records import FREE, SUBMIT
 from tercet.book.state import LIMIT
 from tercet.compiled import compiled
 from tercet.market.events import BUY
-from tercet.sim.episode import advance
-from tercet.sim.wire import send
+from tercet.sim.episode import act, advance, next_market_event
+from tercet.sim.wire import NEVER, send
 
 
 @compiled
@@ -55,3 +55,11 @@ def always_in_the_queue(sim: Any, events: Any, scratch: Any, child: Any) -> Any:
             child.lots = 100
             send(sim, child, time)
     return sim.filled
+
+
+@compiled
+def play_market(sim: Any, events: Any, count: Any, scratch: Any) -> Any:
+    """Let a market apply so many messages, or all that it has."""
+    until = sim.applied + count
+    while sim.applied < until and next_market_event(sim, events) < NEVER:
+        act(sim, events, scratch)

@@ -23,7 +23,7 @@ from tercet.envs.bank import REPORTS, Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
-from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
+from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, hot_places, machine
 from tercet.errors import BadInput
 from tercet.execution.policy import ACTION, Policy
 from tercet.execution.view import PARENT
@@ -123,6 +123,7 @@ class ExecutionMembers:
             table[:] = np.quantile(sample, np.linspace(0, 1, LATENCY_STEPS)).astype(np.int64)
         ranges.fees = fees_of(self.markets[0].instrument)
         ranges.usual = self.bank.usual
+        ranges.hot = hot_places(self.bank.sims.dtype)
         ranges.mask = MASKS.get(self.actions.name, 0)
         return ranges
 

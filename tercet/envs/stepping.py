@@ -22,6 +22,12 @@ from tercet.sim.state import LATENCY_STEPS
 
 ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of random numbers
 
+LINE: Final = 64  # bytes that memory comes in
+# Where in a simulation a step's memory lies, in bytes.
+HOT: Final = np.dtype(
+    [(name, np.int64) for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "crowd_end")]
+)
+
 # What episodes are drawn from.
 RANGES: Final = np.dtype(
     [
@@ -36,6 +42,7 @@ RANGES: Final = np.dtype(
         ("fees", FEES),
         ("usual", USUAL),
         ("mask", np.int64),
+        ("hot", HOT),
     ],
     align=True,
 )
@@ -48,7 +55,8 @@ MEMBER: Final = np.dtype(
         ("entry", np.int64),  # of the bank
         ("seen", np.int64),  # which of the two views is the present one
         ("steps", np.int64),
-        ("applied", np.int64),  # messages that changed the book, in this episode
+        ("applied", np.int64),  # messages that the market had applied when this episode began
+        ("applied_ever", np.int64),  # in episodes that have ended
         ("gained", np.float64),  # the last step's reward
         ("reward", np.float64),  # of this episode so far
         ("filled_seen", np.int64),
@@ -61,12 +69,28 @@ MEMBER: Final = np.dtype(
         ("pad", PAD),
         ("views", VIEW, 2),
         ("cost", COST),  # of the episode that ended last
+        ("fetched", np.int64),
         ("ended", np.float64, 8),  # of it: see ENDED
     ],
     align=True,
 )
 ENDED: Final = ("reward", "steps", "messages", "lots", "side", "horizon_s", "entry", "episode")
 NO_NUMBER, FULL_LOG = 1, 2
+
+
+def hot_places(sim_type: np.dtype[Any]) -> Any:
+    """The HOT of simulations of that type."""
+    hot = np.zeros(1, HOT).view(np.recarray)[0]
+    book, at_book = sim_type.fields["book"][:2]
+    wheel, at_wheel = sim_type.fields["wheel"][:2]
+    hot.sides = at_book
+    hot.levels, hot.level = at_book + book.fields["levels"][1], book.fields["levels"][0].base.itemsize
+    hot.orders, hot.order = at_book + book.fields["orders"][1], book.fields["orders"][0].base.itemsize
+    hot.heads = at_wheel + wheel.fields["heads"][1]
+    crowd, at_crowd = sim_type.fields["crowd"][:2]
+    hot.crowd, hot.crowd_end = at_crowd, at_crowd + crowd.fields["limits_at"][1]
+    hot.timers, hot.timer = at_wheel + wheel.fields["timers"][1], wheel.fields["timers"][0].base.itemsize
+    return hot
 
 
 @compiled
@@ -187,6 +211,7 @@ def tell_end(sim, parent, member):
     member.ended[0] = member.reward
     member.ended[1] = member.steps
     member.ended[2] = sim.applied - member.applied
+    member.applied_ever += sim.applied - member.applied
     member.ended[3] = parent.lots
     member.ended[4] = parent.side
     member.ended[5] = (parent.end - parent.start) * 1e-9
@@ -202,6 +227,30 @@ def choose(member, entries, horizons):
     return int(uniform(member.seed, HORIZON, member.episode) * horizons)
 
 
+@compiled
+def fetch(memory, first, last):
+    """Read a stretch of memory once, a line at a time: as a stream it comes several times faster than where a market touches it."""
+    total = 0
+    for place in range(first, last, LINE):
+        total = (total << 1) ^ memory[place]  # each after the one before, so that no vector has to be filled first
+    return total
+
+
+@compiled
+def fetch_member(sim, memory, hot):
+    """Bring what a step will touch of a simulation near: orders and timers in use, heads, levels around the touch. Returns nothing of use."""
+    used = sim.book.used + 1
+    total = fetch(memory, 0, hot.sides)
+    total += fetch(memory, hot.orders, hot.orders + used * hot.order)
+    total += fetch(memory, hot.timers, hot.timers + used * hot.timer)
+    total += fetch(memory, hot.heads, hot.timers)
+    total += fetch(memory, hot.crowd, hot.crowd_end)
+    for row in range(2):
+        level = hot.levels + hot.level * (row * sim.book.levels.shape[1] + (sim.book.sides[row].top & (sim.book.levels.shape[1] - 1)))
+        total += fetch(memory, max(level - 48 * hot.level, hot.levels), level + hot.level)
+    return total
+
+
 def step_members(
     first, last, wanted, actions, decide, earn, params, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members, scratch,
     observations, final_observations, rewards, terminated, masks,
@@ -211,6 +260,7 @@ def step_members(
         member, sim, parent = members[i], sims[i], parents[i]
         begins = len(wanted) > 0 and wanted[i]
         if len(wanted) == 0:
+            member.fetched = fetch_member(sim, sim_bytes[i], ranges.hot)
             for k in range(actions.shape[1]):
                 member.pad.action[k] = actions[i, k]
             begins = work_step(sim, events, parent, decide, earn, params, member, scratch)

@@ -54,6 +54,7 @@ def begin(sim, at, warm):
     sim.reference = crowd.anchor
     sim.trend = 1.0
     clock.candidate = 1
+    clock.following = 1
     if crowd.regime_count > 1 or crowd.regimes[0].bias > 0.0:
         wake(sim, REGIME_CHANGE, 0)
     if crowd.signal_step > 0:
@@ -104,7 +105,8 @@ def immigrate(sim, scratch):
     key = word(sim.key, ARRIVAL, sim.draws[ARRIVAL])
     sim.draws[ARRIVAL] += 1
     bits = mix(key)
-    sim.clock.candidate += 1 + int(exponential(high(bits)) * crowd.wait)
+    sim.clock.candidate = sim.clock.following  # drawn an arrival ahead: what comes next is known at once
+    sim.clock.following += 1 + int(exponential(high(bits)) * crowd.wait)
     what = MARKET_ORDER if low(bits) < crowd.market_share else LIMIT_ORDER
     side = BUY if low(key) < favour(sim, what) else SELL
     return arrive(sim, what, side, key, scratch)

@@ -27,7 +27,9 @@ def reseed(sim, seed):
             wheel.births[place].key = word(sim.key, RENEWAL, k)
             if wheel.births[place].what <= MARKET_ORDER:
                 wait_anew(sim, k, high(wheel.births[place].key))
-    clock.candidate = clock.business + 1 + int(exponential(low(word(sim.key, ARRIVAL, -1))) * sim.crowd.wait)
+    bits = word(sim.key, ARRIVAL, -1)
+    clock.candidate = clock.business + 1 + int(exponential(low(bits)) * sim.crowd.wait)
+    clock.following = clock.candidate + 1 + int(exponential(high(bits)) * sim.crowd.wait)
     schedule(sim)
 
 

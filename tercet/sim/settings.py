@@ -198,7 +198,7 @@ class CrowdSettings:
 
     limit_rate: float = field(default=8.0, metadata={"help": "limit orders per second and side; QUEUE: before queues turn them away"})
     market_rate: float = field(default=1.0, metadata={"help": "market orders per second and side; QUEUE: before queues turn them away"})
-    life_s: float = field(default=20.0, metadata={"help": "mean seconds that a limit order stays"})
+    life_s: float = field(default=25.0, metadata={"help": "mean seconds that a limit order stays"})
     reach: float = field(default=8.0, metadata={"help": "mean distance of a limit order from the opposite touch; HAWKES: behind its own"})
     limit_lots: float = field(default=150.0, metadata={"help": "mean size of a limit order"})
     market_lots: float = field(default=200.0, metadata={"help": "mean size of a market order"})
@@ -280,11 +280,11 @@ class CrowdSettings:
         record.season[:] = np.array(self.season) / np.mean(self.season)
 
 
-HAWKES_CROWD = CrowdSettings(reach=10.0, hawkes=HawkesSettings())
+HAWKES_CROWD = CrowdSettings(life_s=28.0, reach=10.0, hawkes=HawkesSettings())
 CROWDS = {
     "default": HAWKES_CROWD,
     "zero": CrowdSettings(),
-    "queue": CrowdSettings(limit_rate=14.0, market_rate=2.0, limit_lots=150.0, market_lots=150.0, queue=QueueSettings()),
+    "queue": CrowdSettings(life_s=20.0, limit_rate=14.0, market_rate=2.0, limit_lots=150.0, market_lots=150.0, queue=QueueSettings()),
     "hawkes": HAWKES_CROWD,
     "calm": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=0.6, markets=0.7),)),
     "volatile": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=2.0, limits=0.8, reach=1.5),)),

@@ -47,6 +47,7 @@ CLOCK: Final = np.dtype(
     [
         ("business", np.int64),  # business time now, ns: rates and lifetimes are constant in it, the season is its pace
         ("candidate", np.int64),  # when the next arrival strikes, business time
+        ("following", np.int64),  # and the arrival after that
         ("next", np.int64),  # when the crowd acts next, clock time
         ("starts", np.int64),  # clock time at which the season sets in
         ("from_clock", np.int64),  # the two times agreed here, and run at `pace` ...
@@ -95,9 +96,6 @@ CROWD_SETTINGS: Final = np.dtype(
         ("theta", np.float64),  # QUEUE: probability that the reference price follows a depleted queue
         ("queue_unit", np.float64),  # lots of one unit of queue length
         ("level", np.float64, QUEUE_LEVELS),  # cumulative shares of the levels in limit orders
-        ("limits_at", np.float32, (QUEUE_LEVELS, QUEUE_CAP + 1)),  # share of arrivals kept, by level and queue length
-        ("lives_at", np.float32, (QUEUE_LEVELS, QUEUE_CAP + 1)),  # share of lives that end when they might
-        ("markets_at", np.float32, QUEUE_CAP + 1),
         ("regime_count", np.int64),
         ("dwell", np.float64),  # mean business ns in a regime
         ("regimes", REGIME, REGIMES),
@@ -110,6 +108,9 @@ CROWD_SETTINGS: Final = np.dtype(
         ("seller_lots", np.float64),
         ("anchor", np.int32),  # tick at which an empty book starts
         ("season", np.float64, SEASON_PARTS),  # relative paces through the day, mean 1
+        ("limits_at", np.float32, (QUEUE_LEVELS, QUEUE_CAP + 1)),  # share of arrivals kept, by level and queue length
+        ("lives_at", np.float32, (QUEUE_LEVELS, QUEUE_CAP + 1)),  # share of lives that end when they might
+        ("markets_at", np.float32, QUEUE_CAP + 1),
     ],
     align=True,
 )

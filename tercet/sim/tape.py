@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.book.queries import depth
+from tercet.book.matching import rest
+from tercet.book.queries import depth, first_at, next_at, next_key
 from tercet.book.replay import apply
-from tercet.book.state import new_books
+from tercet.book.state import NO_KEY, new_books
 from tercet.compiled import compiled
 from tercet.market.events import BUY, EVENT, SELL, TRADE
 from tercet.sim import crowd
@@ -33,7 +34,7 @@ def pieces(
     scratch, tape = new_scratch(sim), np.zeros(1, TAPE).view(np.recarray)[0]
     advance(sim, NO_EVENTS, hours[0], scratch)
     mirror = new_books(1, len(sim.book.levels[0]), len(sim.book.orders) - 1)
-    mirror[0] = sim.book
+    copy_book(sim.book, mirror[0])
     count, last = most, np.zeros((2, levels, 2), np.int64)
     snapshot(mirror[0], last)
     while count == most:
@@ -43,6 +44,20 @@ def pieces(
         last = rows[count]
         if count:
             yield events[:count], rows[1 : count + 1]
+
+
+@compiled
+def copy_book(book, copy):
+    """Let an empty book with an index of ids stand as `book` does, side by side and order by order."""
+    for row in range(2):
+        key = book.sides[row].top
+        while book.sides[row].levels > 0 and key != NO_KEY:
+            slot = first_at(book, row, key)
+            while slot != 0:
+                order = book.orders[slot]
+                rest(copy, int(order.side), order.side * order.key, order.lots, order.id, order.owner)
+                slot = next_at(book, slot)
+            key = next_key(book, row, key)
 
 
 @compiled
