@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import NormalizeObservation
+from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics, RescaleAction
 from numpy.typing import NDArray
 
 from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward
@@ -23,7 +24,7 @@ from tercet.envs.rewards import reward
 from tercet.envs.single import MemberEnv
 from tercet.envs.vector import MemberVectorEnv
 from tercet.errors import BadInput
-from tercet.execution.schedules import POLICIES
+from tercet.execution.schedules import POLICIES, by_name
 
 WORLD_IDS = tuple(id for id, settings in zip(IDS, DEFAULTS.values(), strict=True) if "world" in settings)
 BOOK_IDS = tuple(id for id in IDS if id not in WORLD_IDS)
@@ -120,7 +121,7 @@ def test_member_i_is_the_single_environment_of_the_same_seed_bit_for_bit_over_se
             assert (gained, terminated, truncated) == (rewards[place], ended[place], False)
             if terminated:
                 assert equal(observation, infos["final_obs"][place])
-                assert info == {name: infos["final_info"][name][place] for name in info}
+                assert equal(info, {name: infos["final_info"][name][place] for name in info})
                 assert len(info) >= 5
                 observation, _ = env.reset()
             assert equal(observation, observations[place])
@@ -164,6 +165,31 @@ def test_an_action_space_draws_its_samples_alone() -> None:
     expected = [one.action_space.sample() for _ in range(5)]
     one.action_space.seed(3)
     assert [(one.action_space.sample(), other.action_space.sample())[0] for _ in range(5)] == expected
+
+
+@pytest.mark.parametrize("id", BOTH)
+def test_the_batch_says_what_gymnasiums_own_vector_of_single_environments_says(id: str) -> None:
+    theirs = SyncVectorEnv([lambda: single(id)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
+    ours, actions = batch(id, 3), chosen(id, 3, 45)
+    assert equal(ours.reset(seed=4), theirs.reset(seed=4))
+    for action in actions:
+        assert equal(ours.step(action), theirs.step(action))
+    assert equal(ours.reset(), theirs.reset())
+
+
+def test_gymnasiums_wrappers_of_rewards_and_actions_work_on_the_batch() -> None:
+    # Its wrappers of observations refuse every vector that resets in the same step.
+    envs = NormalizeReward(RescaleAction(batch("tercet/PlantedSignal-v0", 2), np.float32(0.0), np.float32(1.0)))
+    envs.reset(seed=1)
+    told = [envs.step(envs.action_space.sample()) for _ in range(20)][-1]
+    assert told[2].all()
+    assert np.isfinite(told[1]).all()
+
+
+def test_gymnasiums_wrappers_of_observations_work_on_a_single_environment() -> None:
+    env = NormalizeObservation(single("tercet/Hawkes-v0"))
+    env.reset(seed=1)
+    assert [bool(env.step(0)[2]) for _ in range(10)] == [False] * 9 + [True]
 
 
 # Resets -------------------------------------------------------------------------------------------------------------------------
@@ -301,7 +327,7 @@ def test_a_reward_that_is_no_number_names_the_member_and_the_others_go_on_as_if_
     assert equal(members.observations[well], expected[0][well])
     assert equal(members.rewards[well], expected[1][well])
     assert (members.observations[refusal.value.places, 0] == 1.0).all()
-    for action in actions[3:7]:
+    for action in actions[3:5]:  # before the new episodes come to their third step
         told, other = (face.step(action) for face in (envs, twin))
         assert all(equal(a[well], b[well]) for a, b in zip(told[:3], other[:3], strict=True))
 
@@ -361,6 +387,13 @@ def test_a_wrong_reset_is_refused(keywords: dict[str, Any], message: str) -> Non
 def test_a_single_environment_is_made_of_one_member() -> None:
     with pytest.raises(BadInput, match="members were 2; expected 1"):
         MemberEnv(make_members("tercet/Martingale-v0", 2))
+
+
+def test_a_policy_and_a_reward_of_ones_own_are_settings_like_others() -> None:
+    env = gym.make("tercet/Zero-v0", bank=4, actions=by_name("twap"), reward=broken)
+    assert env.spec is not None  # a copy of the settings
+    env.reset(seed=1)
+    assert env.step(0)[2] is False
 
 
 # Costs and policies -------------------------------------------------------------------------------------------------------------

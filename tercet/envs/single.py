@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from tercet.envs.execution import FaultyReward
+from tercet.envs.execution import BrokenStep
 from tercet.envs.members import Members
 from tercet.errors import BadInput
 
@@ -69,7 +69,7 @@ class MemberEnv(gym.Env[NDArray[np.float32], Any]):
         look = self.members.snapshot() if self.render_mode else None
         try:
             self.members.step(np.asarray(action)[None])
-        except FaultyReward:
+        except BrokenStep:
             self._end(look)
             raise
         reward = float(self.members.rewards[0])

@@ -383,10 +383,12 @@ class WorldMembers:
         is_bps = fixed_bps + impact_bps + signal_bps + noise_bps, from the prices paid. utility = impact_bps + risk_bps + signal_bps,
         with fixed_bps where the world's rewards hold it. reward, the sum of the rewards, is -utility, less noise_bps where they hold it.
         """
-        sums = self._members[self._ended_place(place)].ended
-        parts = {f"{name}_bps": float(sums[name]) * self.world.bps for name in ("fixed", "impact", "risk", "signal", "noise")}
+        row = self._members.view(np.ndarray)["ended"][self._ended_place(place)]
+        sums = dict(zip(worldsteps.SUMS.names or (), row.item(), strict=True))
+        bps = self.world.bps
+        parts = {f"{name}_bps": sums[name] * bps for name in ("fixed", "impact", "risk", "signal", "noise")}
         utility = parts["impact_bps"] + parts["risk_bps"] + parts["signal_bps"] + self.world.charged * parts["fixed_bps"]
-        return {"is_bps": float(sums.cost) * self.world.bps, "utility": utility, "reward": float(sums.reward), **parts}
+        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts}
 
     def path(self, place: int) -> NDArray[np.int64]:
         """The inventory path, in lots, of the episode that a member ended last."""
@@ -444,7 +446,7 @@ class WorldMembers:
 
     def _ended_place(self, place: int) -> int:
         where = int(self._places(np.array([place]))[0])
-        if self._members[where].ended.episodes == 0:
+        if self._members.view(np.ndarray)["ended"]["episodes"][where] == 0:
             raise BadInput(f"members: member {where} has ended no episode yet")
         return where
 

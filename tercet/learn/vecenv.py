@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from tercet.envs.execution import FaultyReward
+from tercet.envs.execution import BrokenStep
 from tercet.envs.members import Members
 from tercet.envs.vector import MemberVectorEnv
 from tercet.errors import BadInput
@@ -48,7 +48,7 @@ class MemberVecEnv(VecEnv):
         members = self.members
         try:
             members.step(self._chosen)
-        except FaultyReward as fault:
+        except BrokenStep as fault:
             self._count()
             self._returns[fault.places], self._lengths[fault.places] = 0.0, 0
             raise
