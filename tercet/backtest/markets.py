@@ -1,7 +1,8 @@
 """Markets by name, `history:DAY` and `crowd:NAME`, each able to open any of its sessions as a fresh simulation."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,22 @@ from tercet.backtest.days import day_lots, earlier_days, fitting_book
 from tercet.book.quality import BAD, assess
 from tercet.errors import BadInput
 from tercet.execution.volume import VolumeCurve, default_curve, from_days
-from tercet.market.calendar import session, trading_hours
+from tercet.market.calendar import SECOND, session, trading_hours
 from tercet.market.events import LEVEL_ROW
 from tercet.market.instruments import Instrument
 from tercet.market.store import Day, open_day
+from tercet.sim.episode import advance
 from tercet.sim.open import NO_EVENTS, open_crowd, open_history
 from tercet.sim.settings import CROWDS, CrowdSettings
-from tercet.sim.state import HISTORY
+from tercet.sim.state import HAWKES, HISTORY, QUEUE, ZERO, new_scratch
 
 CROWD_DATE = datetime.date(2000, 1, 3)
+VOLUME_RUNS, VOLUME_SEED, VOLUME_NS = 8, 2**40, 1800 * SECOND
+CAVEATS = {
+    ZERO: "invented flow without intelligence: it refills the book but never trades on what we do, so resting orders cost too little",
+    QUEUE: "invented flow that reacts to its queues and to nothing else: no memory of trades, no adverse selection, fitted to no day",
+    HAWKES: "invented flow that excites itself and follows what is traded; its parameters are plausible, fitted to no day",
+}
 
 
 @dataclass(frozen=True)
@@ -101,9 +109,9 @@ def history_market(day: Day) -> Market:
 
 
 def crowd_market(name: str, settings: CrowdSettings) -> Market:
-    """An invented market with regular hours; its expected volume and curve follow from its parameters."""
+    """An invented market with regular hours; its expected volume is that of runs with seeds of their own, its curve its season."""
     hours = session(CROWD_DATE)
-    expected = 2 * settings.market_rate * settings.market_lots * (hours.close_ns - hours.open_ns) / 1e9
+    expected = usual_volume(settings) * (hours.close_ns - hours.open_ns) / SECOND
     return Market(
         name=f"crowd:{name}",
         kind=1,
@@ -116,7 +124,21 @@ def crowd_market(name: str, settings: CrowdSettings) -> Market:
         crowd=settings,
         expected_day_lots=expected,
         sizing_day_lots=expected,
-        volume_source="the crowd's parameters",
+        volume_source=f"mean of {VOLUME_RUNS} runs with other seeds",
         curve=VolumeCurve(tuple(settings.season), "the crowd's season"),
-        caveat="invented flow without intelligence: it refills the book but never trades on what we do, so resting orders cost too little",
+        caveat=CAVEATS[settings.flow],
     )
+
+
+@cache
+def usual_volume(settings: CrowdSettings) -> float:
+    """Lots that a crowd trades in a second at the season's mean, without its large seller: from runs that no parent is worked in."""
+    even, lots = replace(settings, season=(1.0,) * len(settings.season), seller=None), 0
+    for number in range(VOLUME_RUNS):
+        sim = open_crowd(even, VOLUME_SEED + number, 0, VOLUME_NS)
+        scratch = new_scratch(sim)
+        advance(sim, NO_EVENTS, 0, scratch)
+        before = int(sim.traded_lots)
+        advance(sim, NO_EVENTS, VOLUME_NS, scratch)
+        lots += int(sim.traded_lots) - before
+    return lots / (VOLUME_RUNS * VOLUME_NS / SECOND)

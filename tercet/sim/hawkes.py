@@ -99,9 +99,19 @@ def place(sim, side, bits):
             reference = side * own.top
         return reference - side * int(exponential(u) * reach)
     room = -opposite.top - own.top - 1
-    improve = crowd.improve * min(room / crowd.wide, 1.0)
+    lean = leaning(sim, side)
+    improve = crowd.improve * lean * min(room / crowd.wide, 1.0)
+    near = improve + crowd.join * lean
     if u < improve:
         return side * (own.top + 1 + int(u / improve * 0.5 * room))
-    if u < improve + crowd.join:
+    if u < near:
         return side * own.top
-    return side * (own.top - 1 - int(exponential((u - improve - crowd.join) / (1.0 - improve - crowd.join)) * reach))
+    return side * (own.top - 1 - int(exponential((u - near) / (1.0 - near)) * reach))
+
+
+@compiled
+def leaning(sim, side):
+    """By how much more limit orders of a side come to the touch, or less: they follow what has just been traded."""
+    passed = sim.clock.business - sim.pressure_time
+    fresh = sim.pressure[0] * math.exp(-passed * sim.crowd.feedback_rate[0])
+    return min(max(1.0 + sim.crowd.follow * side * fresh, 0.0), 2.0)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.book.flow import touched
+from tercet.book.flow import LONG_S, touched
 from tercet.book.replay import start
 from tercet.market.events import LEVEL_ROW
 from tercet.sim import crowd
@@ -14,7 +14,7 @@ from tercet.sim.state import ALTERED_PLACES, CROWD, HISTORY, LATENCY_STEPS, new_
 
 WARM_LIVES = 15.0  # mean lifetimes, and
 WARM_DWELLS = 5.0  # mean times in a regime, that a crowd lives before its opening
-WARM_MEMORIES = 8.0  # e-folding times of the slowest memory
+WARM_MEMORIES = 6.0  # e-folding times of the slowest memory
 
 
 def open_history(levels: NDArray[np.void], size: tuple[int, int]) -> Any:
@@ -38,7 +38,7 @@ def open_crowd(settings: CrowdSettings, seed: int, opens: int, closes: int, at: 
 
 def warm_s(settings: CrowdSettings) -> float:
     """Business seconds after which a crowd that began with an empty book has forgotten it."""
-    waits = [WARM_LIVES * settings.life_s]
+    waits = [WARM_LIVES * settings.life_s, WARM_MEMORIES * LONG_S]
     if len(settings.regimes) > 1:
         waits.append(WARM_DWELLS * settings.dwell_s)
     if settings.hawkes is not None:

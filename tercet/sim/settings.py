@@ -90,6 +90,7 @@ class HawkesSettings:
     feedback: float = field(default=0.02, metadata={"help": "probability of turning around per mean market order remembered"})
     feedback_s: tuple[float, ...] = field(default=(3.0, 30.0, 300.0), metadata={"help": "memory of signed flow, seconds"})
     feedback_share: tuple[float, ...] = field(default=(0.5, 0.3, 0.2), metadata={"help": "weights of these memories"})
+    follow: float = field(default=0.4, metadata={"help": "limit orders come to the touch, or not, by so much per mean market order just remembered"})
     improve: float = field(default=0.25, metadata={"help": "share of limit orders that improve a wide spread"})
     join: float = field(default=0.2, metadata={"help": "share that joins its touch"})
     wide: float = field(default=4.0, metadata={"help": "ticks beyond a spread of one at which it is wide"})
@@ -98,15 +99,15 @@ class HawkesSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no stable market can be made of."""
-        for name in ("offspring_limit", "offspring_market", "feedback"):
+        for name in ("offspring_limit", "offspring_market", "feedback", "follow"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"hawkes: {name} was {getattr(self, name)}; expected 0 or more")
         for name in ("wide", "fast_life_s"):
             _positive("hawkes", self, name)
         for name in ("mark_power", "fast_share", "improve", "join"):
             _share("hawkes", self, name)
-        if self.improve + self.join >= 1:
-            raise ValueError(f"hawkes: improve + join was {self.improve + self.join}; expected less than 1")
+        if self.improve + self.join >= 0.5:
+            raise ValueError(f"hawkes: improve + join was {self.improve + self.join}; expected less than 0.5, so that following can double it")
         for name, count in (("limit_children", 4), ("market_children", 4), ("kernel_share", len(self.kernel_s)), ("feedback_share", 0)):
             shares = getattr(self, name)
             if (count and len(shares) != count) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
@@ -137,7 +138,7 @@ class HawkesSettings:
         record.kernel[:] = 1.0
         record.kernel[: len(self.kernel_share)] = np.cumsum(self.kernel_share)
         record.waits[KERNEL : KERNEL + len(self.kernel_s)] = np.array(self.kernel_s) * SECOND
-        record.feedback = self.feedback
+        record.feedback, record.follow = self.feedback, self.follow
         record.feedback_share[: len(self.feedback_s)] = self.feedback_share
         record.feedback_rate[: len(self.feedback_s)] = 1.0 / (np.array(self.feedback_s) * SECOND)
         record.improve, record.join, record.wide = self.improve, self.join, self.wide
@@ -166,7 +167,7 @@ class RegimeSettings:
 class SignalSettings:
     """A signal planted in the flow: an autoregression of variance 1 that moves the sides of market orders, and is shown as alpha."""
 
-    strength: float = field(default=0.3, metadata={"help": "market orders prefer its side by so much at one standard deviation"})
+    strength: float = field(default=0.5, metadata={"help": "market orders prefer its side by so much at one standard deviation"})
     memory_s: float = field(default=60.0, metadata={"help": "its e-folding time"})
     step_s: float = field(default=1.0, metadata={"help": "time between its steps"})
     shuffled: bool = field(default=False, metadata={"help": "show an independent twin of the same law, which moves nothing"})
@@ -202,7 +203,7 @@ class CrowdSettings:
     reach: float = field(default=8.0, metadata={"help": "mean distance of a limit order from the opposite touch; HAWKES: behind its own"})
     limit_lots: float = field(default=150.0, metadata={"help": "mean size of a limit order"})
     market_lots: float = field(default=200.0, metadata={"help": "mean size of a market order"})
-    lot_step: int = field(default=100, metadata={"help": "sizes are multiples of it"})
+    lot_step: int = field(default=1, metadata={"help": "sizes are multiples of it; children smaller than it would pass unnoticed"})
     anchor: int = field(default=5000, metadata={"help": "tick at which the market begins"})
     season: tuple[float, ...] = field(default=_U_SHAPE, metadata={"help": "relative paces in 26 parts of the day"})
     levels: int = field(default=512, metadata={"help": "ticks in the book's window"})
@@ -280,7 +281,7 @@ class CrowdSettings:
         record.season[:] = np.array(self.season) / np.mean(self.season)
 
 
-HAWKES_CROWD = CrowdSettings(life_s=28.0, reach=10.0, hawkes=HawkesSettings())
+HAWKES_CROWD = CrowdSettings(market_rate=1.6, life_s=33.0, reach=10.0, hawkes=HawkesSettings())
 CROWDS = {
     "default": HAWKES_CROWD,
     "zero": CrowdSettings(),
@@ -289,7 +290,7 @@ CROWDS = {
     "calm": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=0.6, markets=0.7),)),
     "volatile": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=2.0, limits=0.8, reach=1.5),)),
     "thin": replace(HAWKES_CROWD, regimes=(RegimeSettings(limits=0.45, reach=1.5),)),
-    "trending": replace(HAWKES_CROWD, regimes=(RegimeSettings(bias=0.35),)),
+    "trending": replace(HAWKES_CROWD, regimes=(RegimeSettings(bias=0.4),)),
     "crash": replace(HAWKES_CROWD, seller=SellerSettings()),
     "switching": replace(
         HAWKES_CROWD,
@@ -298,7 +299,7 @@ CROWDS = {
             RegimeSettings(pace=0.6, markets=0.7),
             RegimeSettings(pace=2.0, limits=0.8, reach=1.5),
             RegimeSettings(limits=0.45, reach=1.5),
-            RegimeSettings(bias=0.35),
+            RegimeSettings(bias=0.4),
         ),
     ),
     "signal": replace(HAWKES_CROWD, signal=SignalSettings()),

@@ -90,6 +90,7 @@ CROWD_SETTINGS: Final = np.dtype(
         ("mark_power", np.float64),  # offspring of a market order grow with this power of its size
         ("market_lots", np.float64),  # mean size of a market order
         ("kernel", np.float64, 4),  # cumulative shares of the kernel's exponentials
+        ("follow", np.float64),  # HAWKES: by which limit orders follow each mean market order of the shortest memory
         ("feedback", np.float64),  # strength with which signed flow turns market orders around
         ("feedback_share", np.float64, 4),
         ("feedback_rate", np.float64, 4),  # of forgetting, per business ns
