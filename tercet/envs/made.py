@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.markets import CROWD_DATE, Market
+from tercet.backtest.markets import CROWD_DATE, VOLUME_RUNS, Market, usual_volume
 from tercet.book.queries import depth
 from tercet.execution.volume import VolumeCurve
 from tercet.market.calendar import session
@@ -29,7 +29,7 @@ def made_market() -> Market:
     settings, opens = CROWDS[CROWD], session(CROWD_DATE).open_ns
     closes = opens + HOURS * 3600 * 1_000_000_000
     told = pieces(settings, SEED, (opens, closes), closes, settings.levels, PIECE)
-    lots = 2 * settings.market_rate * settings.market_lots * HOURS * 3600
+    lots = usual_volume(settings) * HOURS * 3600
     return Market(
         name="history:made",
         kind=HISTORY,
@@ -42,7 +42,7 @@ def made_market() -> Market:
         crowd=None,
         expected_day_lots=lots,
         sizing_day_lots=lots,
-        volume_source="the parameters of the crowd that made it",
+        volume_source=f"mean of {VOLUME_RUNS} runs of the same crowd with other seeds",
         curve=VolumeCurve(tuple(settings.season), "the crowd's season"),
         caveat="one invented day, inference within this day, non-reactive",
     )
