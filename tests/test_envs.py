@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -16,6 +17,7 @@ from gymnasium.wrappers import NormalizeObservation
 from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics, RescaleAction
 from numpy.typing import NDArray
 
+from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward
 from tercet.envs.making import make_members
 from tercet.envs.members import Members
@@ -25,6 +27,8 @@ from tercet.envs.single import MemberEnv
 from tercet.envs.vector import MemberVectorEnv
 from tercet.errors import BadInput
 from tercet.execution.schedules import POLICIES, by_name
+from tercet.market import lobster
+from tercet.market.store import save
 
 WORLD_IDS = tuple(id for id, settings in zip(IDS, DEFAULTS.values(), strict=True) if "world" in settings)
 BOOK_IDS = tuple(id for id in IDS if id not in WORLD_IDS)
@@ -394,6 +398,16 @@ def test_a_policy_and_a_reward_of_ones_own_are_settings_like_others() -> None:
     assert env.spec is not None  # a copy of the settings
     env.reset(seed=1)
     assert env.step(0)[2] is False
+
+
+def test_a_stored_day_is_played_where_its_folder_is_named(tmp_path: Path) -> None:
+    pair = write_lobster(tmp_path, *made_day(80_000))
+    day = save(tmp_path / "store", lobster.read(*pair, MADE, DATE), MADE, DATE)
+    for where in (day, str(day)):
+        env = single("tercet/History-v0", day=where)
+        env.reset(seed=1)
+        assert np.isfinite(next(row for row in (env.step(0) for _ in itertools.count()) if row[2])[4]["is_bps"])
+    assert env.members.markets[0].name == f"history:{day.name}"
 
 
 # Costs and policies -------------------------------------------------------------------------------------------------------------
