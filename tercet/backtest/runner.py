@@ -109,8 +109,7 @@ class Worker:
         """Work one parent by one policy from the base's state; returns (COST, OUTCOME). Its reports are in `scratch`."""
         self.copy.view(np.uint8)[:] = self.base.view(np.uint8)
         sim = self.copy[0]
-        if self.market.crowd is None:
-            sim.seed = seed
+        sim.seed = seed
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
         self.run(sim, self.market.events, parent, policy.decide, policy.new_pad(), self.view, self.scratch, self.settings.step_ns, self.course, outcome)

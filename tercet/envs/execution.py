@@ -22,6 +22,7 @@ from tercet.envs.actions import MASKS, actions_of
 from tercet.envs.bank import REPORTS, Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
+from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
 from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, hot_places, machine
 from tercet.errors import BadInput
@@ -98,11 +99,14 @@ class FaultyReward(BrokenStep):
 class ExecutionMembers:
     """Many parents being worked in as many copies of a market (see `Members`)."""
 
-    def __init__(self, settings: EnvSettings, count: int, markets: tuple[Market, ...] | None = None) -> None:
-        """Fill the bank and open `count` members with the seeds 0, 1, 2, ...; `markets` instead of those that the settings name."""
+    def __init__(self, settings: EnvSettings, count: int, markets: tuple[Market, ...] | None = None, rendered: bool = False) -> None:
+        """Fill the bank and open `count` members with the seeds 0, 1, 2, ...; `markets` instead of those that the settings name.
+        rendered: keep what `render` draws.
+        """
         if count < 1:
             raise BadInput(f"members were {count}; expected 1 or more")
         self.settings, self.count = settings, count
+        self._trails = [Trail() for _ in range(count)] if rendered else []
         names = (settings.market,) if isinstance(settings.market, str) else settings.market
         self.markets = markets or tuple(market(name) for name in names)
         self.actions = actions_of(settings.actions)
@@ -163,6 +167,9 @@ class ExecutionMembers:
         self._wanted[:] = False
         self._wanted[places] = True
         self._run(self._wanted)
+        if self._trails:
+            for place in np.atleast_1d(places).tolist():
+                self._trails[place].begin(self._view(place))
 
     def step(self, actions: NDArray[Any]) -> None:
         """One step of every member; who has ended begins anew. Raises before anything has moved where an action is outside the space,
@@ -170,6 +177,8 @@ class ExecutionMembers:
         """
         self._choose(actions)
         self._run(self._nobody)
+        for place, trail in enumerate(self._trails):
+            trail.step(self._view(place), bool(self.terminated[place]))
         if self.members.faulty.any():
             self._name_faulty()
 
@@ -237,10 +246,21 @@ class ExecutionMembers:
             raise BadInput("the snapshot was of other members; expected as many of the same market")
         for kept, array in zip(state, arrays, strict=True):
             array.view(np.uint8).reshape(-1)[:] = np.frombuffer(kept, np.uint8)
+        for place, trail in enumerate(self._trails):
+            trail.begin(self._view(place))
 
     def render(self, place: int, mode: str) -> Any:
-        """A picture of a member's episode: "rgb_array" or "ansi"."""
-        raise BadInput(f"render mode was {mode!r}")
+        """A picture of a member's episode: "rgb_array" or "ansi". One that has ended is shown until the next step or `begin`."""
+        if mode not in ("rgb_array", "ansi"):
+            raise BadInput(f"render mode was {mode!r}; expected 'rgb_array' or 'ansi'")
+        if not self._trails:
+            raise BadInput("these members keep nothing to draw; expected them made with rendered=True")
+        return rgb_array(self._trails[place]) if mode == "rgb_array" else ansi(self._trails[place])
+
+    def _view(self, place: int) -> Any:
+        """The VIEW that a member's next decision is made on."""
+        member = self.members[place]
+        return member.views[int(member.seen)]
 
 
 def with_changes(settings: EnvSettings, **changes: Any) -> EnvSettings:

@@ -18,14 +18,14 @@ from tercet.execution.view import PARENT, VIEW, begin
 from tercet.market.events import BUY, EVENT, SELL
 from tercet.sim.random import uniform
 from tercet.sim.reseed import reseed
-from tercet.sim.state import LATENCY_STEPS
+from tercet.sim.state import LATENCY_STEPS, QUEUE
 
 ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of random numbers
 
 LINE: Final = 64  # bytes that memory comes in
 # Where in a simulation a step's memory lies, in bytes.
 HOT: Final = np.dtype(
-    [(name, np.int64) for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "crowd_end")]
+    [(name, np.int64) for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "tables", "crowd_end")]
 )
 
 # What episodes are drawn from.
@@ -88,7 +88,7 @@ def hot_places(sim_type: np.dtype[Any]) -> Any:
     hot.orders, hot.order = at_book + book.fields["orders"][1], book.fields["orders"][0].base.itemsize
     hot.heads = at_wheel + wheel.fields["heads"][1]
     crowd, at_crowd = sim_type.fields["crowd"][:2]
-    hot.crowd, hot.crowd_end = at_crowd, at_crowd + crowd.fields["limits_at"][1]
+    hot.crowd, hot.tables, hot.crowd_end = at_crowd, at_crowd + crowd.fields["limits_at"][1], at_crowd + crowd.itemsize
     hot.timers, hot.timer = at_wheel + wheel.fields["timers"][1], wheel.fields["timers"][0].base.itemsize
     return hot
 
@@ -244,7 +244,7 @@ def fetch_member(sim, memory, hot):
     total += fetch(memory, hot.orders, hot.orders + used * hot.order)
     total += fetch(memory, hot.timers, hot.timers + used * hot.timer)
     total += fetch(memory, hot.heads, hot.timers)
-    total += fetch(memory, hot.crowd, hot.crowd_end)
+    total += fetch(memory, hot.crowd, hot.crowd_end if sim.crowd.flow == QUEUE else hot.tables)
     for row in range(2):
         level = hot.levels + hot.level * (row * sim.book.levels.shape[1] + (sim.book.sides[row].top & (sim.book.levels.shape[1] - 1)))
         total += fetch(memory, max(level - 48 * hot.level, hot.levels), level + hot.level)

@@ -10,7 +10,7 @@ from tercet.sim.wheel import find
 FOREVER = np.iinfo(np.int64).max
 
 
-@compiled
+@compiled(forceinline=True)
 def clock_of(clock, business):
     """The clock time at which business time is `business`, if the present pace lasts till then."""
     return clock.from_clock + int((business - clock.from_business) * clock.slowness)
@@ -58,7 +58,7 @@ def pace_from(sim, now):
     clock.until = crowd.open + (place + 1) * width if place < parts - 1 else FOREVER
 
 
-@compiled
+@compiled(forceinline=True)
 def schedule(sim):
     """Find out what the crowd does next, and when."""
     clock, wheel = sim.clock, sim.wheel

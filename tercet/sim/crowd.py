@@ -98,7 +98,7 @@ def next_event(sim):
     return sim.clock.next
 
 
-@compiled
+@compiled(forceinline=True)
 def immigrate(sim, scratch):
     """Let the next arrival come, and draw the wait for the one after; returns its fills."""
     crowd = sim.crowd
@@ -112,7 +112,7 @@ def immigrate(sim, scratch):
     return arrive(sim, what, side, key, scratch)
 
 
-@compiled
+@compiled(forceinline=True)
 def favour(sim, what):
     """The probability that an arrival buys."""
     if what == LIMIT_ORDER:
@@ -122,7 +122,7 @@ def favour(sim, what):
     return 0.5 + 0.5 * min(max(lean, -0.95), 0.95)
 
 
-@compiled
+@compiled(forceinline=True)
 def arrive(sim, what, side, key, scratch):
     """Let an order come, if its regime has room for it; returns its fills."""
     regime = sim.crowd.regimes[sim.regime]
@@ -139,7 +139,7 @@ def size_of(scale, step, u):
     return step * (1 + int(exponential(u) * scale)) if scale > 0.0 else step
 
 
-@compiled
+@compiled(forceinline=True)
 def limit_order(sim, side, key, scratch):
     """A limit order comes, for a lifetime that is drawn now; returns its fills (of ours only: the crowd does not cross itself)."""
     crowd, book = sim.crowd, sim.book
@@ -167,7 +167,7 @@ def limit_order(sim, side, key, scratch):
     return count
 
 
-@compiled
+@compiled(forceinline=True)
 def away_from(sim, side, distance):
     """The tick so far from the opposite touch, or from where it was last; at least one tick away."""
     opposite, flow = sim.book.sides[row_of(-side)], sim.flow
@@ -220,7 +220,7 @@ def settle(sim, side, count, mid2, spread, scratch):
             disarm(sim.wheel, fill.slot)
 
 
-@compiled
+@compiled(forceinline=True)
 def expire(sim, slot, scratch):
     """The order whose life ends leaves the book. QUEUE: if its queue lets it; else it lives on."""
     order = sim.book.orders[slot]

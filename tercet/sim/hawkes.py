@@ -18,7 +18,7 @@ from tercet.sim.wheel import conceive
 MOST_OFFSPRING = 32
 
 
-@compiled
+@compiled(forceinline=True)
 def excite(sim, what, side, mark, key):
     """Conceive the offspring of an order; `mark` is a market order's size by their mean."""
     crowd = sim.crowd
@@ -35,7 +35,7 @@ def excite(sim, what, side, mark, key):
         number += 1
 
 
-@compiled
+@compiled(forceinline=True)
 def offspring(sim, what, side, u, key):
     """Conceive one: `u` chooses its kind, `key` its wait and all that follows."""
     crowd = sim.crowd
@@ -50,7 +50,7 @@ def offspring(sim, what, side, u, key):
     conceive(sim.wheel, len(sim.book.orders), born, side if kind % 2 == 0 else -side, key, sim.clock.business + wait, KERNEL + part)
 
 
-@compiled
+@compiled(forceinline=True)
 def press(sim, side, lots):
     """Remember a market order's side and size."""
     crowd = sim.crowd
@@ -59,7 +59,7 @@ def press(sim, side, lots):
         sim.pressure[i] += side * lots / crowd.market_lots
 
 
-@compiled
+@compiled(forceinline=True)
 def forget(sim):
     """Let the memory of signed flow fade up to now."""
     passed = sim.clock.business - sim.pressure_time
@@ -71,7 +71,7 @@ def forget(sim):
             sim.pressure[i] *= math.exp(-passed * sim.crowd.feedback_rate[i])
 
 
-@compiled
+@compiled(forceinline=True)
 def turned(sim, side, u):
     """The side of a market order, turned around with a probability that grows with what its side has traded before."""
     crowd = sim.crowd
@@ -84,7 +84,7 @@ def turned(sim, side, u):
     return -side if u < min(crowd.feedback * side * pressure, 0.9) else side
 
 
-@compiled
+@compiled(forceinline=True)
 def place(sim, side, bits):
     """The tick where a limit order arrives: inside a wide spread, at its own touch, or behind it."""
     crowd, book = sim.crowd, sim.book
@@ -109,7 +109,7 @@ def place(sim, side, bits):
     return side * (own.top - 1 - int(exponential((u - near) / (1.0 - near)) * reach))
 
 
-@compiled
+@compiled(forceinline=True)
 def leaning(sim, side):
     """By how much more limit orders of a side come to the touch, or less: they follow what has just been traded."""
     passed = sim.clock.business - sim.pressure_time

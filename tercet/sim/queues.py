@@ -14,19 +14,19 @@ from tercet.sim.random import high, low, word
 from tercet.sim.state import FOLLOWING, LETTING_GO, QUEUE_CAP
 
 
-@compiled
+@compiled(forceinline=True)
 def length(sim, row, key):
     """The length of a queue in units, rounded up, at most QUEUE_CAP."""
     return min(QUEUE_CAP, int(math.ceil(level_lots(sim.book, row, key) / sim.crowd.queue_unit)))
 
 
-@compiled
+@compiled(forceinline=True)
 def key_at(sim, side, level):
     """The key of a side's level, counted from 0."""
     return side * (sim.reference + (0 if side == BUY else 1)) - level
 
 
-@compiled
+@compiled(forceinline=True)
 def place(sim, side, bits):
     """The tick where a limit order arrives, or 0 where its queue turns it away."""
     crowd = sim.crowd
@@ -40,14 +40,14 @@ def place(sim, side, bits):
     return side * key
 
 
-@compiled
+@compiled(forceinline=True)
 def meets(sim, side, u):
     """Whether a market order that might come does, for the queue at the opposite touch."""
     opposite = sim.book.sides[row_of(-side)]
     return opposite.levels > 0 and u < sim.crowd.markets_at[length(sim, row_of(-side), opposite.top)]
 
 
-@compiled
+@compiled(forceinline=True)
 def lets_go(sim, slot):
     """Whether an order whose life might end now leaves: by its level and the length of its queue."""
     order = sim.book.orders[slot]

@@ -17,14 +17,17 @@ def filled(sim, fill):
 
 @compiled
 def hear(sim, side, lots, rests, handle):
-    """An order of ours has traded `lots`, and `rests` or not."""
+    """An order of ours has traded `lots`, and `rests` or not.
+
+    What it excites is keyed by its time too: handles begin anew with each parent, and the parents of a session are to be independent.
+    """
     sim.clock.business = business_of(sim.clock, sim.now)
     if sim.crowd.flow == HAWKES:
         if lots > 0:
             hawkes.press(sim, side, lots)
-            hawkes.excite(sim, MARKET_ORDER, side, lots / sim.crowd.market_lots, word(sim.key, HEARING, 2 * handle))
+            hawkes.excite(sim, MARKET_ORDER, side, lots / sim.crowd.market_lots, word(sim.key, HEARING, sim.now + 2 * handle))
         if rests:
-            hawkes.excite(sim, LIMIT_ORDER, side, 1.0, word(sim.key, HEARING, 2 * handle + 1))
+            hawkes.excite(sim, LIMIT_ORDER, side, 1.0, word(sim.key, HEARING, sim.now + 2 * handle + 1))
     elif sim.crowd.flow == QUEUE:
         queues.follow(sim)
     sim.traded_lots += lots

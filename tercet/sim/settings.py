@@ -45,9 +45,9 @@ class QueueSettings:
     )
     unit: float = field(default=150.0, metadata={"help": "lots of one unit of queue length, the mean event"})
     fill_in: float = field(default=0.5, metadata={"help": "share of limit orders that come to an empty queue"})
-    crowding: float = field(default=60.0, metadata={"help": "queue length, in units, at which limit orders have halved"})
+    crowding: float = field(default=150.0, metadata={"help": "queue length, in units, at which limit orders have halved"})
     patience: float = field(default=4.0, metadata={"help": "queue length up to which lives end as drawn"})
-    concavity: float = field(default=0.2, metadata={"help": "cancellations grow with queue length to the power of 1 less this"})
+    concavity: float = field(default=0.1, metadata={"help": "cancellations grow with queue length to the power of 1 less this"})
     demand: float = field(default=12.0, metadata={"help": "e-folding queue length of market orders"})
     floor: float = field(default=0.3, metadata={"help": "share of market orders that come whatever the queue"})
     theta: float = field(default=0.7, metadata={"help": "probability that the reference price follows a depleted queue"})
@@ -285,7 +285,7 @@ HAWKES_CROWD = CrowdSettings(market_rate=1.6, life_s=33.0, reach=10.0, hawkes=Ha
 CROWDS = {
     "default": HAWKES_CROWD,
     "zero": CrowdSettings(),
-    "queue": CrowdSettings(life_s=20.0, limit_rate=14.0, market_rate=2.0, limit_lots=150.0, market_lots=150.0, queue=QueueSettings()),
+    "queue": CrowdSettings(life_s=20.0, limit_rate=11.0, market_rate=2.0, limit_lots=150.0, market_lots=150.0, queue=QueueSettings()),
     "hawkes": HAWKES_CROWD,
     "calm": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=0.6, markets=0.7),)),
     "volatile": replace(HAWKES_CROWD, regimes=(RegimeSettings(pace=2.0, limits=0.8, reach=1.5),)),

@@ -47,7 +47,7 @@ def wheel_dtype(timers: int, births: int) -> np.dtype[Any]:
     )
 
 
-@compiled
+@compiled(forceinline=True)
 def arm(wheel, k, time, mean):
     """Let timer `k` strike at `time`, which is a draw of the crowd's wait number `mean`."""
     timer = wheel.timers[k]
@@ -68,7 +68,7 @@ def arm(wheel, k, time, mean):
         wheel.due_time = time
 
 
-@compiled
+@compiled(forceinline=True)
 def disarm(wheel, k):
     """Take timer `k` off the wheel."""
     timer = wheel.timers[k]
@@ -85,7 +85,7 @@ def disarm(wheel, k):
         wheel.due = 0
 
 
-@compiled
+@compiled(forceinline=True)
 def find(wheel):
     """Set `due` to the timer that strikes first; or, where none does for a whole turn of the wheel, to 0 and `due_time` to its end."""
     for _ in range(BUCKETS):
@@ -105,7 +105,7 @@ def find(wheel):
         wheel.cursor += 1
 
 
-@compiled
+@compiled(forceinline=True)
 def conceive(wheel, first, what, side, key, time, mean):
     """Let something come to life at `time`; `first` is the timer of birth number 1. Returns whether there was room."""
     place = wheel.free
