@@ -22,12 +22,12 @@ from tercet.market.store import open_day
 WORLDS: Final[dict[str, type[World]]] = {world.__name__: world for world in (AlmgrenChriss, Martingale, PlantedSignal)}
 
 
-def make_members(id: str, count: int, **settings: Any) -> Members:
-    """`count` members of the environment registered as `id`, with some of its settings changed."""
-    return members_of(count, **gym.spec(id).kwargs | settings)
+def make_members(id: str, count: int, rendered: bool = False, **settings: Any) -> Members:
+    """`count` members of the environment registered as `id`, with some of its settings changed. rendered: they can be drawn."""
+    return members_of(count, rendered, **gym.spec(id).kwargs | settings)
 
 
-def members_of(count: int, *, world: str | None = None, day: str | Path | None = None, **settings: Any) -> Members:
+def members_of(count: int, rendered: bool = False, *, world: str | None = None, day: str | Path | None = None, **settings: Any) -> Members:
     """Members of a world by name, of a recorded day ("": one that the project makes), or else of the market in `settings`.
 
     Raises BadInput naming a setting that there is not.
@@ -36,18 +36,18 @@ def members_of(count: int, *, world: str | None = None, day: str | Path | None =
         if world is not None:
             return world_members(world, count, settings)
         if day is not None:
-            return day_members(day, count, settings)
-        return ExecutionMembers(with_changes(EnvSettings(), **settings), count)
+            return day_members(day, count, rendered, settings)
+        return ExecutionMembers(with_changes(EnvSettings(), **settings), count, rendered=rendered)
     except TypeError as error:  # a number where a pair was expected, and the like
         raise BadInput(f"settings were {settings}; {error}") from error
 
 
-def day_members(day: str | Path, count: int, settings: dict[str, Any]) -> ExecutionMembers:
+def day_members(day: str | Path, count: int, rendered: bool, settings: dict[str, Any]) -> ExecutionMembers:
     """Members that trade on a recorded day."""
     if "market" in settings:
         raise BadInput(f"market was {settings['market']!r} beside a recorded day; expected only `day`, a stored day's folder")
     market = history_market(open_day(Path(day))) if str(day) else made_market()
-    return ExecutionMembers(with_changes(EnvSettings(market=market.name), **settings), count, (market,))
+    return ExecutionMembers(with_changes(EnvSettings(market=market.name), **settings), count, (market,), rendered)
 
 
 def world_members(name: str, count: int, settings: dict[str, Any]) -> WorldMembers:
@@ -79,7 +79,7 @@ class _Door:
 
     def __call__(self, render_mode: str | None = None, **settings: Any) -> MemberEnv:
         """The entry point of `gymnasium.make`: one member."""
-        return MemberEnv(members_of(1, **settings), render_mode)
+        return MemberEnv(members_of(1, render_mode is not None, **settings), render_mode)
 
 
 make_env = _Door()
@@ -87,4 +87,4 @@ make_env = _Door()
 
 def make_vector_env(num_envs: int = 1, render_mode: str | None = None, **settings: Any) -> MemberVectorEnv:
     """The entry point of `gymnasium.make_vec`: a batch."""
-    return MemberVectorEnv(members_of(num_envs, **settings), render_mode)
+    return MemberVectorEnv(members_of(num_envs, render_mode is not None, **settings), render_mode)

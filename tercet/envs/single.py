@@ -48,7 +48,6 @@ class MemberEnv(gym.Env[NDArray[np.float32], Any]):
         # Action spaces are shared by all that use them, but a space's random stream is an environment's own.
         self.observation_space, self.action_space = deepcopy(members.observation_space), deepcopy(members.actions.space)
         self._seeded = self._going = self._waiting = False
-        self._last_look: Any = None  # before the episode's last step, where there are pictures to be made
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The next episode; with a seed the first one of that seed. Without any seed yet, one is drawn."""
@@ -59,27 +58,29 @@ class MemberEnv(gym.Env[NDArray[np.float32], Any]):
             self._seeded, self._waiting = True, False
         if not self._waiting:
             self.members.begin(ONLY)
-        self._going, self._waiting, self._last_look = True, False, None
+        elif self.render_mode:  # members show what has ended until their next step: show what has begun instead
+            self.members.terminated[:] = False
+            self.members.restore(self.members.snapshot())
+        self._going, self._waiting = True, False
         return self.members.observations[0].copy(), {}
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """One decision. Raises ResetNeeded where no episode is going on, BadInput where the action is outside the space."""
         if not self._going:
             raise ResetNeeded("the episode has ended, or none has begun; call reset() before step()")
-        look = self.members.snapshot() if self.render_mode else None
         try:
             self.members.step(np.asarray(action)[None])
         except BrokenStep:
-            self._end(look)
+            self._end()
             raise
         reward = float(self.members.rewards[0])
         if not self.members.terminated[0]:
             return self.members.observations[0].copy(), reward, False, False, {}
-        self._end(look)
+        self._end()
         return self.members.final_observations[0].copy(), reward, True, False, self.members.ended(0)
 
-    def _end(self, look: Any) -> None:
-        self._going, self._waiting, self._last_look = False, True, look
+    def _end(self) -> None:
+        self._going, self._waiting = False, True
 
     def action_masks(self) -> NDArray[np.bool_]:
         """(actions,): what a discrete agent may do now, as sb3-contrib asks for it."""
@@ -87,23 +88,17 @@ class MemberEnv(gym.Env[NDArray[np.float32], Any]):
         return masks
 
     def render(self) -> Any:
-        """A picture in the mode that the environment was made with; after the end, of the episode's last decision."""
+        """A picture in the mode that the environment was made with; after the end, of the episode that ended."""
         if self.render_mode is None:
             return None
-        if self._last_look is None:
-            return self.members.render(0, self.render_mode)
-        now = self.members.snapshot()
-        self.members.restore(self._last_look)
-        picture = self.members.render(0, self.render_mode)
-        self.members.restore(now)
-        return picture
+        return self.members.render(0, self.render_mode)
 
     def snapshot(self) -> Any:
         """The whole state, to give to `restore`."""
-        return self.members.snapshot(), self._seeded, self._going, self._waiting, self._last_look
+        return self.members.snapshot(), self._seeded, self._going, self._waiting
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot of an environment like this one."""
         kept, *flags = state
         self.members.restore(kept)
-        self._seeded, self._going, self._waiting, self._last_look = flags
+        self._seeded, self._going, self._waiting = flags
