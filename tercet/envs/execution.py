@@ -27,6 +27,7 @@ from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
 from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, hot_places, machine
 from tercet.errors import BadInput
 from tercet.execution.policy import ACTION, Policy
+from tercet.execution.tca import COST
 from tercet.execution.view import PARENT
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
@@ -82,13 +83,17 @@ class EnvSettings:
             raise BadInput(f"step was {self.step}; expected at most the shortest horizon, {min(self.horizon, key=duration)}")
 
 
-class FaultyReward(BadInput):
-    """A reward that was no number, in the members `places`; the others went on, and these begin anew."""
+class BrokenStep(BadInput):
+    """A step that cannot be told in the members `places`; the others went on, and these begin anew."""
 
     def __init__(self, message: str, places: NDArray[np.int64]) -> None:
         """Name the members."""
         super().__init__(message)
         self.places = places
+
+
+class FaultyReward(BrokenStep):
+    """A reward that was no number."""
 
 
 class ExecutionMembers:
@@ -214,9 +219,8 @@ class ExecutionMembers:
         reward = float(self.rewards[first])
         self.begin(places[~self.terminated[places]])
         if faulty[first] == FULL_LOG:
-            raise BadInput(
-                f"more than {len(self._scratches[0].reports)} fills in one step {where}; expected fewer: a smaller parent or shorter steps"
-            )
+            most = len(self._scratches[0].reports)
+            raise BrokenStep(f"more than {most} fills in one step {where}; expected fewer: a smaller parent or shorter steps", places)
         raise FaultyReward(
             f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, "
             "the others go on",
@@ -225,9 +229,10 @@ class ExecutionMembers:
 
     def ended(self, place: int) -> dict[str, float]:
         """What came of the episode that a member ended last: its cost and parts in bps, and what it was."""
-        member = self.members[place]
-        cost = {str(name): float(member.cost[name]) for name in member.cost.dtype.names if member.cost[name].ndim == 0}
-        return cost | {name: float(value) for name, value in zip(ENDED, member.ended, strict=True)}
+        members = self.members.view(np.ndarray)  # a record's fields one by one would take ten times as long
+        cost = zip(COST.names or (), members["cost"][place].item(), strict=True)
+        told = zip(ENDED, members["ended"][place].tolist(), strict=True)
+        return {name: float(value) for name, value in (*cost, *told) if not isinstance(value, np.ndarray)}
 
     def snapshot(self) -> Any:
         """The whole state, to give to `restore`."""

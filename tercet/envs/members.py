@@ -36,7 +36,7 @@ class Members(Protocol):
     """What a face needs. Arrays are the members' own and are written again by the next call: copy what must last."""
 
     count: int
-    observation_space: gym.spaces.Box  # of one member
+    observation_space: gym.spaces.Box[np.float32]  # of one member
     actions: Actions
     observations: NDArray[np.float32]  # (count, features)
     rewards: NDArray[np.float64]  # (count,)

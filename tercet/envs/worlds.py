@@ -354,6 +354,7 @@ class WorldMembers:
     def begin(self, places: NDArray[np.int64]) -> None:
         """Begin the next episode of those members: fills `observations` and `masks` there."""
         where = self._places(places)
+        self.terminated[where] = False
         with np.errstate(over="ignore"):  # keys wrap around; this is for uncompiled runs, which warn of it
             self._begin(self._record, self._members, where, self.observations, self.masks, self._paths)
 
@@ -383,10 +384,12 @@ class WorldMembers:
         is_bps = fixed_bps + impact_bps + signal_bps + noise_bps, from the prices paid. utility = impact_bps + risk_bps + signal_bps,
         with fixed_bps where the world's rewards hold it. reward, the sum of the rewards, is -utility, less noise_bps where they hold it.
         """
-        sums = self._members[self._ended_place(place)].ended
-        parts = {f"{name}_bps": float(sums[name]) * self.world.bps for name in ("fixed", "impact", "risk", "signal", "noise")}
+        row = self._members.view(np.ndarray)["ended"][self._ended_place(place)]
+        sums = dict(zip(worldsteps.SUMS.names or (), row.item(), strict=True))
+        bps = self.world.bps
+        parts = {f"{name}_bps": sums[name] * bps for name in ("fixed", "impact", "risk", "signal", "noise")}
         utility = parts["impact_bps"] + parts["risk_bps"] + parts["signal_bps"] + self.world.charged * parts["fixed_bps"]
-        return {"is_bps": float(sums.cost) * self.world.bps, "utility": utility, "reward": float(sums.reward), **parts}
+        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts}
 
     def path(self, place: int) -> NDArray[np.int64]:
         """The inventory path, in lots, of the episode that a member ended last."""
@@ -394,15 +397,20 @@ class WorldMembers:
         return path
 
     def render(self, place: int, mode: str) -> Any:
-        """The inventory path of a member's episode: "rgb_array" a picture, "ansi" a line of text."""
+        """The inventory path of a member's episode: "rgb_array" a picture, "ansi" a line of text. One that has ended is shown
+        until the next step or `begin`.
+        """
         where = int(self._places(np.array([place]))[0])
-        member = self._members[where]
+        member, ended = self._members[where], bool(self.terminated[where])
         if mode == "rgb_array":
-            return _picture(self._paths[where, : max(int(member.step), 0) + 1], self.world)
+            return _picture(self._last_paths[where] if ended else self._paths[where, : max(int(member.step), 0) + 1], self.world)
         if mode != "ansi":
             raise BadInput(f"render mode was {mode!r}; expected 'rgb_array' or 'ansi'")
         if member.step < 0:
             return f"{type(self.world).__name__}: no episode has begun"
+        if ended:
+            cost = self.ended(where)["is_bps"]
+            return f"{type(self.world).__name__}: step {self.world.steps} of {self.world.steps}, 0.0% left, cost {cost:+.1f} bps"
         left = (member.seen.lots - member.seen.filled) / member.seen.lots
         moved = 1e4 * (member.mid / self.world.mid - 1.0)
         seen = ", ".join(f"{name} {value:.3g}" for name, value in zip(self.feature_names[2:], self.observations[where, 2:], strict=True))
@@ -444,7 +452,7 @@ class WorldMembers:
 
     def _ended_place(self, place: int) -> int:
         where = int(self._places(np.array([place]))[0])
-        if self._members[where].ended.episodes == 0:
+        if self._members.view(np.ndarray)["ended"]["episodes"][where] == 0:
             raise BadInput(f"members: member {where} has ended no episode yet")
         return where
 

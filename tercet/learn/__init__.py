@@ -1,0 +1,1 @@
+"""Agents that learn: Stable-Baselines3 on the members' faces."""
