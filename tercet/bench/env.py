@@ -20,7 +20,8 @@ from tercet.sim.state import FLOWS, new_scratch
 MEMBERS = 1024
 MESSAGES = 100  # applied in a step
 ROUNDS = 5
-STEPS = 30  # of a round
+STEPS = 60  # of a round
+EPISODE_STEPS = 60
 DAY_MESSAGES, DAY_DEPTH = 120_000, 40
 CROWD_MESSAGES = 1_000_000
 
@@ -42,27 +43,17 @@ def recorded(folder: Path) -> Market:
 
 
 def stepped(name: str, where: Market) -> dict[str, float]:
-    """Steps a second, best of ROUNDS."""
-    rate = messages_per_second(where)
-    step = 1.05 * MESSAGES / rate
-    settings = EnvSettings(market=where.name, step=f"{step:.6f}s", horizon=(f"{60 * step:.6f}s",), side="both")
-    members = ExecutionMembers(settings, MEMBERS, (where,))
-    rng = np.random.default_rng(0)
-    moves = members.masks.shape[1]
-    chosen = [np.where(rng.random(MEMBERS) < 0.5, 0, rng.integers(1, moves, MEMBERS)) for _ in range(STEPS)]
-    members.begin(np.arange(MEMBERS))
-    seconds, applied, ended = [], [], 0
-    for _ in range(ROUNDS):
-        before, began = applied_ever(members), time.perf_counter()
-        for actions in chosen:
-            members.step(actions)
-            ended += int(members.terminated.sum())
-        seconds.append(time.perf_counter() - began)
-        applied.append(applied_ever(members) - before)
+    """Steps a second, best of ROUNDS, in steps so long that MESSAGES are applied in each."""
+    step, messages = 1.0, 0.0
+    while not MESSAGES <= messages < 1.02 * MESSAGES:
+        step *= 1.01 * MESSAGES / messages if messages else 1.0
+        members = opened(where, step)
+        messages = rounds(members, 1)[1]
+    seconds, messages, ended = rounds(members, ROUNDS)
     size = members.sims.dtype.itemsize + members.members.dtype.itemsize + members.parents.dtype.itemsize
     return {
-        f"env.{name}.steps_per_s": MEMBERS * STEPS / min(seconds),
-        f"env.{name}.messages_per_step": sum(applied) / (ROUNDS * STEPS * MEMBERS),
+        f"env.{name}.steps_per_s": MEMBERS * STEPS / seconds,
+        f"env.{name}.messages_per_step": messages,
         f"env.{name}.episodes": float(ended),
         f"env.{name}.live_orders": float(members.sims.book.live.mean()),
         f"env.{name}.bytes": float(size),
@@ -74,15 +65,26 @@ def applied_ever(members: ExecutionMembers) -> int:
     return int(members.members.applied_ever.sum() + (members.sims.applied - members.members.applied).sum())
 
 
-def messages_per_second(where: Market) -> float:
-    """Messages that a market applies in a second of its own clock, over the time in which episodes are."""
-    settings = EnvSettings(market=where.name, step="1s", horizon=("60s",))
-    sims = ExecutionMembers(settings, MEMBERS // 8, (where,))
-    sims.begin(np.arange(sims.count))
-    before, now = sims.sims.applied.copy(), sims.sims.now.copy()
-    for _ in range(30):
-        sims.step(np.zeros(sims.count))
-    return float((sims.sims.applied - before).sum() / ((sims.sims.now - now).sum() * 1e-9))
+def opened(where: Market, step: float) -> ExecutionMembers:
+    """Members of a market at the beginning of episodes of EPISODE_STEPS steps of so many seconds."""
+    settings = EnvSettings(market=where.name, step=f"{step:.6f}s", horizon=(f"{EPISODE_STEPS * step:.6f}s",))
+    members = ExecutionMembers(settings, MEMBERS, (where,))
+    members.begin(np.arange(MEMBERS))
+    return members
+
+
+def rounds(members: ExecutionMembers, count: int) -> tuple[float, float, int]:
+    """(seconds of the quickest round of STEPS steps, messages applied in a step, episodes ended); children in half of the steps."""
+    rng, moves = np.random.default_rng(0), members.masks.shape[1]
+    chosen = [np.where(rng.random(MEMBERS) < 0.5, 0, rng.integers(1, moves, MEMBERS)) for _ in range(STEPS)]
+    before, seconds, ended = applied_ever(members), [], 0
+    for _ in range(count):
+        began = time.perf_counter()
+        for actions in chosen:
+            members.step(actions)
+            ended += int(members.terminated.sum())
+        seconds.append(time.perf_counter() - began)
+    return min(seconds), (applied_ever(members) - before) / (count * STEPS * MEMBERS), ended
 
 
 def played(name: str, where: Market) -> dict[str, float]:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from typing import Any
 
 import gymnasium as gym
@@ -115,15 +114,17 @@ class ExecutionMembers:
         self.bank: Bank = fill_bank(self.markets, settings.bank, horizons, slowest, settings.bank_seed)
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)
         self._earn = REWARDS[settings.reward] if isinstance(settings.reward, str) else settings.reward
-        self._params = np.zeros(1, PARAMS).view(np.recarray)[0]
-        self._params.risk_aversion, self._params.impact, self._params.terminal = settings.risk_aversion, settings.impact, settings.terminal
-        self._params.own[: len(settings.own)] = settings.own
+        self._params = np.zeros(1, PARAMS)
+        for name in ("risk_aversion", "impact", "terminal"):
+            self._params[name] = getattr(settings, name)
+        self._params["own"][0, : len(settings.own)] = settings.own
         self._ranges = self._make_ranges()
         self._make_arrays()
         self.seed(np.arange(count), np.arange(count))
 
     def _make_ranges(self) -> Any:
-        settings, ranges = self.settings, np.zeros(1, RANGES).view(np.recarray)[0]
+        settings, rows = self.settings, np.zeros(1, RANGES)
+        ranges = rows.view(np.recarray)[0]
         sides = SIDES[settings.side]
         ranges.sides = sides[0] if len(sides) == 1 else 0
         ranges.share[:], ranges.lots, ranges.step = settings.size, settings.lots, duration(settings.step)
@@ -134,7 +135,7 @@ class ExecutionMembers:
         ranges.usual = self.bank.usual
         ranges.hot = hot_places(self.bank.sims.dtype)
         ranges.mask = MASKS.get(self.actions.name, 0)
-        return ranges
+        return rows
 
     def _make_arrays(self) -> None:
         count, features = self.count, len(FEATURES)
@@ -148,13 +149,16 @@ class ExecutionMembers:
         self._chosen = np.zeros((count, ACTION))
         threads = self.settings.threads or len(os.sched_getaffinity(0))
         self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
-        self._scratches = [new_scratch(self.sims[0]) for _ in self._chunks[1:]]
-        self._pool = ThreadPoolExecutor(len(self._scratches)) if len(self._scratches) > 1 else None
+        scratch_type = new_scratch(self.sims[0]).dtype
+        self._scratches = [np.zeros(1, scratch_type) for _ in self._chunks[1:]]
+        self._pool = ThreadPoolExecutor(len(self._scratches) - 1) if len(self._scratches) > 1 else None
         self._wanted, self._nobody = np.zeros(count, np.bool_), np.zeros(0, np.bool_)
-        self._step = machine(self.sims.dtype, self._scratches[0].dtype, self.bank.events is not None)
-        bank_bytes = self.bank.sims.view(np.uint8).reshape(len(self.bank.sims), -1)
-        self._market = (self.sims, self.sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
-        self._terms = (self.parents, self.bank.templates, self._ranges, self.members)
+        self._step = machine(self.sims.dtype, scratch_type, self.bank.events is not None)
+        bank_bytes = self.bank.sims.view(np.ndarray).view(np.uint8).reshape(len(self.bank.sims), -1)
+        # numba knows a plain array at a glance, and takes 50 µs to recognise a recarray or a record.
+        sims, parents, templates, members = (rows.view(np.ndarray) for rows in (self.sims, self.parents, self.bank.templates, self.members))
+        self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
+        self._terms = (parents, templates, self._ranges, members)
 
     def seed(self, places: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
         """Give those members new seeds; their next episode is their first."""
@@ -199,10 +203,11 @@ class ExecutionMembers:
 
     def _run(self, wanted: NDArray[np.bool_]) -> None:
         """Begin episodes of the members that are `wanted`; where nobody is, one step of all."""
-        if self._pool is None:
-            self._run_chunk(0, wanted)
-        else:
-            list(self._pool.map(self._run_chunk, range(len(self._scratches)), repeat(wanted)))
+        others = range(1, len(self._scratches))
+        running = [self._pool.submit(self._run_chunk, number, wanted) for number in others] if self._pool is not None else []
+        self._run_chunk(0, wanted)
+        for chunk in running:
+            chunk.result()
 
     def _run_chunk(self, number: int, wanted: NDArray[np.bool_]) -> None:
         chunk = (int(self._chunks[number]), int(self._chunks[number + 1]), wanted)
@@ -219,7 +224,7 @@ class ExecutionMembers:
         reward = float(self.rewards[first])
         self.begin(places[~self.terminated[places]])
         if faulty[first] == FULL_LOG:
-            most = len(self._scratches[0].reports)
+            most = self._scratches[0]["reports"].shape[1]
             raise BrokenStep(f"more than {most} fills in one step {where}; expected fewer: a smaller parent or shorter steps", places)
         raise FaultyReward(
             f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, "

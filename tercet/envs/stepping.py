@@ -8,6 +8,7 @@ import numpy as np
 from numba import types
 
 from tercet.backtest.episode import COURSE, OUTCOME, conclude, decide_and_send, see, start
+from tercet.book.ids import home
 from tercet.compiled import compiled
 from tercet.envs.moves import mask
 from tercet.envs.observation import USUAL, observe
@@ -23,6 +24,7 @@ from tercet.sim.state import LATENCY_STEPS, QUEUE
 ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of random numbers
 
 LINE: Final = 64  # bytes that memory comes in
+EVENTS_AHEAD: Final = 128  # recorded events whose orders are brought near before a step
 # Where in a simulation a step's memory lies, in bytes.
 HOT: Final = np.dtype(
     [
@@ -249,14 +251,29 @@ def fetch(memory, first, last):
 
 
 @compiled
-def fetch_member(sim, memory, hot):
+def fetch_named(book, events, cursor):
+    """Bring near the orders that the next recorded events name: first where the index has them, then themselves."""
+    total = 0
+    last = min(cursor + EVENTS_AHEAD, len(events))
+    for i in range(cursor, last):
+        total = (total << 1) ^ book.places[home(events[i].id, len(book.places))]
+    for i in range(cursor, last):
+        total = (total << 1) ^ book.orders[book.places[home(events[i].id, len(book.places))]].lots
+    return total
+
+
+@compiled
+def fetch_member(sim, events, memory, hot):
     """Bring near what a step will touch of a simulation; returns a number of no use, lest it be left out."""
-    used = sim.book.used + 1
     total = fetch(memory, 0, hot.sides)
-    total += fetch(memory, hot.orders, hot.orders + used * hot.order)
-    total += fetch(memory, hot.timers, hot.timers + used * hot.timer)
-    total += fetch(memory, hot.heads, hot.timers)
-    total += fetch(memory, hot.crowd, hot.crowd_end if sim.crowd.flow == QUEUE else hot.tables)
+    if events is None:
+        used = sim.book.used + 1
+        total += fetch(memory, hot.orders, hot.orders + used * hot.order)
+        total += fetch(memory, hot.timers, hot.timers + used * hot.timer)
+        total += fetch(memory, hot.heads, hot.timers)
+        total += fetch(memory, hot.crowd, hot.crowd_end if sim.crowd.flow == QUEUE else hot.tables)
+    else:
+        total += fetch_named(sim.book, events, sim.cursor)
     for row in range(2):
         level = hot.levels + hot.level * (row * sim.book.levels.shape[1] + (sim.book.sides[row].top & (sim.book.levels.shape[1] - 1)))
         total += fetch(memory, max(level - 48 * hot.level, hot.levels), level + hot.level)
@@ -264,15 +281,16 @@ def fetch_member(sim, memory, hot):
 
 
 def step_members(
-    first, last, wanted, actions, decide, earn, params, sims, sim_bytes, bank_bytes, events, parents, templates, ranges, members, scratch,
+    first, last, wanted, actions, decide, earn, weights, sims, sim_bytes, bank_bytes, events, parents, templates, terms, members, scratches,
     observations, final_observations, rewards, terminated, masks,
 ):  # fmt: skip
     """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
+    scratch, ranges, params = scratches[0], terms[0], weights[0]
     for i in range(first, last):
         member, sim, parent = members[i], sims[i], parents[i]
         begins = len(wanted) > 0 and wanted[i]
         if len(wanted) == 0:
-            member.fetched = fetch_member(sim, sim_bytes[i], ranges.hot)
+            member.fetched = fetch_member(sim, events, sim_bytes[i], ranges.hot)
             for k in range(actions.shape[1]):
                 member.pad.action[k] = actions[i, k]
             begins = work_step(sim, events, parent, decide, earn, params, member, scratch)
@@ -299,9 +317,9 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool
     record, array = numba.from_dtype, types.Array
     events = array(record(EVENT), 1, "C") if recorded else types.none
     markets = (array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C"), events)
-    terms = (array(record(PARENT), 1, "C"), array(record(PARENT), 2, "C"), record(RANGES), array(record(MEMBER), 1, "C"))
+    terms = (array(record(PARENT), 1, "C"), array(record(PARENT), 2, "C"), array(record(RANGES), 1, "C"), array(record(MEMBER), 1, "C"))
     floats, flags = array(types.float32, 2, "C"), array(types.boolean, 2, "C")
-    chosen = (array(types.float64, 2, "C"), types.FunctionType(DECIDE), types.FunctionType(REWARD), record(PARAMS))
+    chosen = (array(types.float64, 2, "C"), types.FunctionType(DECIDE), types.FunctionType(REWARD), array(record(PARAMS), 1, "C"))
     results = (floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags)
     places = (types.int64, types.int64, array(types.boolean, 1, "C"))
-    return compiled(types.void(*places, *chosen, *markets, *terms, record(scratch_type), *results))(step_members)
+    return compiled(types.void(*places, *chosen, *markets, *terms, array(record(scratch_type), 1, "C"), *results))(step_members)

@@ -6,14 +6,14 @@
 from tercet.compiled import compiled
 from tercet.sim import crowd, history
 from tercet.sim.ours import deliver
-from tercet.sim.wire import NEVER, next_arrival
+from tercet.sim.wire import next_arrival
 
 
 @compiled
 def advance(sim, events, until, scratch):
     """Let everything happen up to and including time `until`. Where times are equal the market's own events come first."""
+    event = next_market_event(sim, events)
     while True:
-        event = next_market_event(sim, events)
         arrival = next_arrival(sim)
         if min(event, arrival) > until:
             break
@@ -22,14 +22,17 @@ def advance(sim, events, until, scratch):
         else:
             sim.now = arrival
             deliver(sim, scratch)
+        event = sim.clock.next
     sim.now = max(sim.now, until)
 
 
 @compiled(inline="always")
 def advance_market(sim, events, until, scratch):
     """Let the market's own events up to and including `until` happen, and none of our children arrive."""
-    while next_market_event(sim, events) <= until:
+    event = next_market_event(sim, events)
+    while event <= until:
         act(sim, events, scratch)
+        event = sim.clock.next
     sim.now = max(sim.now, until)
 
 
@@ -44,7 +47,7 @@ def act(sim, events, scratch):
 
 @compiled(inline="always")
 def next_market_event(sim, events):
-    """When the market itself acts next, or NEVER."""
-    if events is None:
-        return crowd.next_event(sim)
-    return events[sim.cursor].time if sim.cursor < len(events) else NEVER
+    """When the market itself acts next, or NEVER. A crowd knows; a recording is asked, and after each act its clock knows too."""
+    if events is not None:
+        history.look_ahead(sim, events)
+    return sim.clock.next

@@ -8,6 +8,7 @@ likeness); the more the market has been bought, the more of its buyers turn sell
 
 import math
 
+from tercet.book.flow import fade
 from tercet.book.queries import row_of
 from tercet.compiled import compiled
 from tercet.market.events import BUY
@@ -24,7 +25,7 @@ def excite(sim, what, side, mark, key):
     crowd = sim.crowd
     mean = crowd.offspring[what]
     if what == MARKET_ORDER:
-        mean *= mark**crowd.mark_power
+        mean *= math.sqrt(mark) if crowd.mark_power == 0.5 else mark**crowd.mark_power
     reached, number = 0.0, 0
     while number < MOST_OFFSPRING:
         bits = word(key, 3, number)
@@ -68,7 +69,7 @@ def forget(sim):
     sim.pressure_time = sim.clock.business
     for i in range(len(sim.pressure)):
         if sim.crowd.feedback_share[i] > 0.0:
-            sim.pressure[i] *= math.exp(-passed * sim.crowd.feedback_rate[i])
+            sim.pressure[i] *= fade(passed * sim.crowd.feedback_rate[i])
 
 
 @compiled(forceinline=True)
@@ -113,5 +114,5 @@ def place(sim, side, bits):
 def leaning(sim, side):
     """By how much more limit orders of a side come to the touch, or less: they follow what has just been traded."""
     passed = sim.clock.business - sim.pressure_time
-    fresh = sim.pressure[0] * math.exp(-passed * sim.crowd.feedback_rate[0])
+    fresh = sim.pressure[0] * fade(passed * sim.crowd.feedback_rate[0])
     return min(max(1.0 + sim.crowd.follow * side * fresh, 0.0), 2.0)

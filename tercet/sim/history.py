@@ -21,27 +21,42 @@ from tercet.market.events import ADD, BUY, CANCEL, FINER_PER_TICK, HIDDEN, REDUC
 from tercet.sim import altered
 from tercet.sim.ours import made
 from tercet.sim.state import US
+from tercet.sim.wire import NEVER
 
 
-@compiled
+@compiled(forceinline=True)
 def step(sim, events, scratch):
     """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
     event = events[sim.cursor]
     sim.now = event.time
-    first = sim.cursor
-    if untouched(sim):
-        sim.cursor += 1
-        sim.missing_lots += apply(sim.book, event)
-        if event.kind in (TRADE, HIDDEN):
-            sim.recorded_lots += event.lots
-            printed(sim.flow, event.time, -event.side, event.lots, price_of(event))
-    elif event.kind in (TRADE, HIDDEN):
+    if (event.kind == TRADE or event.kind == HIDDEN) and not untouched(sim):
+        first = sim.cursor
         burst(sim, events, scratch)
+        sim.applied += sim.cursor - first
     else:
         sim.cursor += 1
-        single(sim, event, scratch)
-    sim.applied += sim.cursor - first
+        sim.applied += 1
+        alone(sim, event, scratch)
     touched(sim.flow, sim.book, sim.now)
+    look_ahead(sim, events)
+
+
+@compiled(forceinline=True)
+def look_ahead(sim, events):
+    """Note when the recording acts next, or NEVER."""
+    sim.clock.next = events[sim.cursor].time if sim.cursor < len(events) else NEVER
+
+
+@compiled
+def alone(sim, event, scratch):
+    """Let one event happen: as recorded, where our world is the recorded one."""
+    if not untouched(sim):
+        single(sim, event, scratch)
+        return
+    sim.missing_lots += apply(sim.book, event)
+    if event.kind in (TRADE, HIDDEN):
+        sim.recorded_lots += event.lots
+        printed(sim.flow, event.time, -event.side, event.lots, price_of(event))
 
 
 @compiled
