@@ -111,7 +111,7 @@ def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any
     from tercet.market.events import HIDDEN
 
     variants = [settings]
-    if (where.events["kind"] == HIDDEN).any():
+    if where.events is not None and (where.events["kind"] == HIDDEN).any():
         variants.append(dataclasses.replace(settings, hidden_first=not settings.hidden_first))
     bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bars, console=console, transient=True) as progress:

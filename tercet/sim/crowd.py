@@ -154,7 +154,7 @@ def limit_order(sim, side, key, scratch):
         return 0
     lots = size_of(crowd.limit_size, crowd.lot_step, low(bits))
     mid2, spread = sim.flow.bid + sim.flow.ask, sim.flow.ask - sim.flow.bid
-    id = int(key >> _20)
+    id = np.int64(key >> _20)
     slot, count = submit(book, side, LIMIT, tick, lots, id, 0, scratch)
     if slot > 0:
         mean = FAST_LIFE if high(more) < crowd.fast_share else SLOW_LIFE

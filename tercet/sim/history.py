@@ -29,7 +29,7 @@ def step(sim, events, scratch):
     """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
     event = events[sim.cursor]
     sim.now = event.time
-    if (event.kind == TRADE or event.kind == HIDDEN) and not untouched(sim):
+    if event.kind in (TRADE, HIDDEN) and not untouched(sim):
         first = sim.cursor
         burst(sim, events, scratch)
         sim.applied += sim.cursor - first
