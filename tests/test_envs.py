@@ -17,6 +17,7 @@ from gymnasium.wrappers import NormalizeObservation
 from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics, RescaleAction
 from numpy.typing import NDArray
 
+from tercet.backtest.markets import crowd_market
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward
 from tercet.envs.making import make_members
@@ -29,6 +30,7 @@ from tercet.errors import BadInput
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.market import lobster
 from tercet.market.store import save
+from tercet.sim.settings import CrowdSettings
 
 WORLD_IDS = tuple(id for id, settings in zip(IDS, DEFAULTS.values(), strict=True) if "world" in settings)
 BOOK_IDS = tuple(id for id in IDS if id not in WORLD_IDS)
@@ -521,3 +523,9 @@ def test_a_masked_agent_never_does_what_its_mask_forbids() -> None:
         assert masks[:, 0].all()
         env.step(np.array([rng.choice(np.flatnonzero(mask)) for mask in masks]))
     assert not masks.all()
+
+
+def test_a_start_at_which_a_side_of_the_book_is_empty_is_refused_with_its_time() -> None:
+    empty = crowd_market("empty", CrowdSettings(limit_rate=1e-4))
+    with pytest.raises(BadInput, match=r"crowd:empty: at \d\d:\d\d:\d\d.* one side of the book was empty; expected bids and asks"):
+        ExecutionMembers(EnvSettings(bank=2), 1, (empty,))
