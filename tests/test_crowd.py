@@ -396,15 +396,18 @@ def test_a_planted_signal_tells_where_the_mid_goes_and_its_shuffled_twin_does_no
 @pytest.mark.parametrize("name", ["zero", "queue", "hawkes"])
 def test_a_reseeded_copy_has_the_same_book_and_another_future_of_the_same_law(name: str) -> None:
     sim = opened(17, replace(CROWDS[name], season=EVEN))
-    lives = []
+    lives, waits = [], []
     for seed in range(40):
         copy = np.frombuffer(bytearray(sim.tobytes()), sim.dtype).view(np.recarray)[0]
         reseed(copy, seed)
         assert copy.book.tobytes() == sim.book.tobytes()
         assert armed(copy) == armed(sim)
+        first = int(copy.clock.next)
         advance(copy, NO_EVENTS, OPENS + 60 * SECOND, new_scratch(copy))
         assert invariants.broken(copy.book) == 0
         lives.append((int(copy.book.live), int(copy.flow.bid)))
+        waits.append(first - OPENS)
     assert len(set(lives)) > 30
+    assert min(waits) > 0
     advance(sim, NO_EVENTS, OPENS + 60 * SECOND, new_scratch(sim))
     assert abs(np.mean([live for live, _ in lives]) - sim.book.live) < 5 * np.std([live for live, _ in lives])

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import crowd_market
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
+from tercet.book.records import FREE
 from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward
+from tercet.envs.made import made_market
 from tercet.envs.making import make_members
 from tercet.envs.members import Members
 from tercet.envs.registration import DEFAULTS, IDS
@@ -529,3 +532,56 @@ def test_a_start_at_which_a_side_of_the_book_is_empty_is_refused_with_its_time()
     empty = crowd_market("empty", CrowdSettings(limit_rate=1e-4))
     with pytest.raises(BadInput, match=r"crowd:empty: at \d\d:\d\d:\d\d.* one side of the book was empty; expected bids and asks"):
         ExecutionMembers(EnvSettings(bank=2), 1, (empty,))
+
+
+def test_the_large_seller_of_a_crash_begins_within_the_episodes() -> None:
+    members = ExecutionMembers(EnvSettings(market="crowd:crash", bank=16, step="10s"), 32)
+    members.begin(np.arange(32))
+    began = np.zeros(32, np.bool_)
+    for _ in range(29):
+        members.step(np.zeros(32))
+        began |= members.sims.seller_began > 0
+    assert began.mean() > 0.8
+
+
+@pytest.mark.parametrize("actions", ["discrete", "continuous", "price-level"])
+def test_an_agent_works_one_order_at_a_time(actions: str) -> None:
+    members = ExecutionMembers(EnvSettings(market="crowd:hawkes", bank=4, step="2s", actions=actions), 16)
+    members.begin(np.arange(16))
+    space = members.actions.space
+    space.seed(3)
+    most = 0
+    for _ in range(100):
+        members.step(np.array([space.sample() for _ in range(16)]))
+        most = max(most, int((members.sims.own["state"] != FREE).sum(axis=1).max()))
+    assert most == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"step": "0s"}, "step was 0s; expected more than 0"),
+        ({"step": "1ns"}, "decisions in 5min; expected"),
+        ({"step": "10min"}, "at most the shortest horizon"),
+        ({"reward": "shortfal"}, "reward was 'shortfal'"),
+        ({"reward": lambda before, after, fills, params: 0.0}, "a function made by @reward"),
+        ({"size": (0.1, 0.01)}, "size was"),
+        ({"size": (1.0, 1e9)}, "size was"),
+        ({"lots": 10**19}, "lots was"),
+        ({"own": (float("nan"),)}, "expected finite numbers"),
+        ({"market": ()}, "market was empty"),
+        ({"horizon": ()}, "horizon was empty"),
+        ({"feed_latency_ns": ()}, "a latency was empty"),
+    ],
+)
+def test_settings_that_make_no_episode_are_refused_by_name(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        EnvSettings(**change)
+
+
+def test_where_no_other_day_tells_no_policy_sees_the_days_own_volume() -> None:
+    day = replace(made_market(), expected_day_lots=0.0)
+    members = ExecutionMembers(EnvSettings(bank=2), 2, (day,))
+    members.begin(np.arange(2))
+    assert (members.members.views["expected_lots"] == 0).all()
+    assert (members.parents.lots > 1).all()

@@ -16,19 +16,24 @@ from tercet.book.queries import two_sided
 from tercet.envs.observation import USUAL
 from tercet.errors import BadInput
 from tercet.execution.view import PARENT
-from tercet.market.calendar import clock
+from tercet.market import calendar
+from tercet.market.calendar import SECOND
 from tercet.market.events import BUY
 from tercet.messages import Parent
 from tercet.sim.episode import advance
+from tercet.sim.open import season_clock
 from tercet.sim.state import HISTORY, new_scratch
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Start states, (entries,) simulations of one type; the parents that begin there, (entries, horizons); what is usual there."""
+    """Start states, (entries,) simulations of one type; the parents that begin there and the volumes that sizes are taken of,
+    (entries, horizons); what is usual there.
+    """
 
     sims: Any
     templates: Any
+    volumes: NDArray[np.float64]
     usual: Any
     events: NDArray[np.void] | None
 
@@ -46,7 +51,9 @@ def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ..
         starts = spread_starts(market, each, latest, seed + place)
         for sim, start in zip(opened(market, starts, feed_ns, seed * 1_000_003 + 10_007 * place), starts, strict=True):
             if not two_sided(sim.book):
-                raise BadInput(f"{market.name}: at {clock(start)} one side of the book was empty; expected bids and asks at a start")
+                raise BadInput(
+                    f"{market.name}: at {calendar.clock(start)} one side of the book was empty; expected bids and asks at a start"
+                )
             sims.append(sim)
             parents = tuple(Parent(side=BUY, lots=1, start=start, end=start + horizon) for horizon in horizons)
             templates.append(records(parents, market))
@@ -56,13 +63,12 @@ def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ..
     for row, sim in zip(bank.view(np.uint8).reshape(len(sims), -1), sims, strict=True):
         row[:] = np.frombuffer(sim.tobytes(), np.uint8)
     rows = np.array(templates, PARENT).view(np.recarray)
-    if not rows["expected_lots"].all():
-        rows["expected_lots"] = np.where(rows["expected_lots"] > 0, rows["expected_lots"], sized(markets[0], rows))
-    return Bank(bank, rows, usual_of(bank), markets[0].events)
+    volumes = np.concatenate([sized(market, part) for market, part in zip(markets, np.split(rows, len(markets)), strict=True)])
+    return Bank(bank, rows, volumes, usual_of(bank), markets[0].events)
 
 
 def sized(market: Market, rows: Any) -> NDArray[np.float64]:
-    """What share of a day's volume the horizons have, where no other day tells what to expect: sizes are taken of the day itself."""
+    """Lots that sizes are taken of, (entries, horizons); where no other day tells, they are the day's own, and no policy sees them."""
     share = [[market.curve.over(market.open_ns, market.close_ns, int(r["start"]), int(r["end"]))[1] for r in row] for row in rows]
     return np.array(share) * market.sizing_day_lots
 
@@ -70,6 +76,10 @@ def sized(market: Market, rows: Any) -> NDArray[np.float64]:
 def spread_starts(market: Market, count: int, latest: int, seed: int) -> list[int]:
     """Times of a session at which parents begin, rising: one drawn from each of as many equal parts."""
     first, last = market.open_ns + MEMORY_NS, market.close_ns - latest
+    if market.crowd is not None and market.crowd.seller is not None:  # so that it begins within the longest horizon
+        clock, business = season_clock(market.crowd, market.open_ns, market.close_ns)
+        onset = int(np.interp(market.crowd.seller.onset_s * SECOND, business, clock))
+        first, last = max(first, onset - latest), min(last, onset)
     rng = np.random.default_rng([seed, 3])
     return [int(first + (i + rng.random()) * (last - first) / count) for i in range(count)]
 
@@ -98,6 +108,7 @@ def usual_of(bank: Any) -> Any:
     usual.spread = max(1.0, float(np.mean(flow["ask"] - flow["bid"])))
     usual.depth = max(1.0, float(np.mean(flow["bid_lots"] + flow["ask_lots"])) / 2)
     usual.deep = 5 * usual.depth
+    usual.order_flow = max(1.0, float(np.sqrt(np.mean(flow["imbalance"] ** 2))))
     usual.volume = max(1.0, float(np.mean(flow["volume"])))
     usual.volatility = max(1e-3, float(np.sqrt(np.mean(flow["variance_long"]))))
     return usual

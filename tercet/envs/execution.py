@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
-from tercet.backtest.parents import SIDES, duration
-from tercet.backtest.runner import LATENCY_NS, fees_of
+from tercet.backtest.parents import MOST_LOTS, SIDES, duration
+from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
 from tercet.envs.actions import MASKS, actions_of
 from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.render import Trail, ansi, rgb_array
-from tercet.envs.rewards import OWN_PARAMS, PARAMS, REWARDS
+from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARDS
 from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, hot_places, machine
 from tercet.errors import BadInput
 from tercet.execution.policy import ACTION, Policy
@@ -30,6 +30,7 @@ from tercet.execution.tca import COST
 from tercet.execution.view import PARENT
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
+MOST_SHARE = 100.0  # of the volume expected over a horizon
 PER_THREAD = 16  # members below which another thread is not worth its start
 
 
@@ -59,27 +60,42 @@ class EnvSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be made of."""
+        if isinstance(self.horizon, str):
+            object.__setattr__(self, "horizon", (self.horizon,))
         for name in ("size", "latency", "fees"):
             low, high = getattr(self, name)
             if not 0 < low <= high < float("inf"):
                 raise BadInput(f"{name} was {(low, high)}; expected two positive numbers, the smaller first")
         wrong = (
             (self.side not in SIDES, f"side was {self.side!r}; expected buy, sell or both"),
-            (self.lots < 0, f"lots was {self.lots}; expected 0 or more"),
+            (not 0 <= self.lots <= MOST_LOTS or self.lots != int(self.lots), f"lots was {self.lots}; expected 0 to {MOST_LOTS}"),
+            (self.size[1] > MOST_SHARE, f"size was {self.size}; expected shares of the volume up to {MOST_SHARE}"),
+            (not self.market, "market was empty; expected one name or more"),
+            (not self.order_latency_ns or not self.feed_latency_ns, "a latency was empty; expected one time or more"),
+            (not np.isfinite(self.weights).all(), f"weights of rewards were {self.weights}; expected finite numbers"),
             (not self.horizon, "horizon was empty; expected one time or more"),
             (self.bank < 1, f"bank was {self.bank}; expected 1 or more"),
             (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
-            (min(*self.order_latency_ns, *self.feed_latency_ns) < 0, "a latency was below 0; expected 0 or more"),
+            (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
             (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
         )
         for is_wrong, sentence in wrong:
             if is_wrong:
                 raise BadInput(sentence)
-        if isinstance(self.reward, str) and self.reward not in REWARDS:
+        chosen = REWARDS.get(self.reward) if isinstance(self.reward, str) else self.reward
+        if not any(chosen is made for made in MADE):
             raise BadInput(f"reward was {self.reward!r}; expected one of {', '.join(REWARDS)} or a function made by @reward")
-        if min(duration(horizon) for horizon in self.horizon) < duration(self.step):
-            raise BadInput(f"step was {self.step}; expected at most the shortest horizon, {min(self.horizon, key=duration)}")
+        step, shortest, longest = duration(self.step), min(self.horizon, key=duration), max(self.horizon, key=duration)
+        if not 0 < step <= duration(shortest):
+            raise BadInput(f"step was {self.step}; expected more than 0 and at most the shortest horizon, {shortest}")
+        if duration(longest) // step > MOST_DECISIONS:
+            raise BadInput(f"step was {self.step}, {duration(longest) // step} decisions in {longest}; expected {MOST_DECISIONS} at most")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """All weights of rewards."""
+        return (self.risk_aversion, self.impact, self.terminal, *self.own)
 
 
 class BrokenStep(BadInput):
@@ -158,7 +174,7 @@ class ExecutionMembers:
         # numba knows a plain array at a glance, and takes 50 µs to recognise a recarray or a record.
         sims, parents, templates, members = (rows.view(np.ndarray) for rows in (self.sims, self.parents, self.bank.templates, self.members))
         self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
-        self._terms = (parents, templates, self._ranges, members)
+        self._terms = (parents, templates, self.bank.volumes, self._ranges, members)
 
     def seed(self, places: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
         """Give those members new seeds; their next episode is their first."""
@@ -188,8 +204,8 @@ class ExecutionMembers:
     def _choose(self, actions: NDArray[Any]) -> None:
         space, given = self.actions.space, np.asarray(actions)
         shape = (self.count, *(space.shape or ()))
-        if given.shape != shape:
-            raise BadInput(f"actions had the shape {given.shape}; expected {shape}")
+        if given.shape != shape or given.dtype.kind not in "biuf":
+            raise BadInput(f"actions were {given.dtype} of the shape {given.shape}; expected numbers of the shape {shape}")
         if isinstance(space, gym.spaces.Discrete):
             wrong = (given < 0) | (given >= space.n) | (given != np.floor(given))
             self._chosen[:, 0] = given

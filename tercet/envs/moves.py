@@ -1,7 +1,8 @@
 """What an agent may do, as compiled `decide(view, pad)`: each keeps one working order where the action says, of the size it says.
 
 discrete: hold, or a share of the remainder × where (behind, join, improve, mid, cross). continuous: a share and an aggressiveness.
-price-level: all of the remainder, so many ticks from the far touch (Nevmyvaka, Feng & Kearns 2006). Masks say what is open now.
+price-level: all of the remainder, so many ticks from the far touch (Nevmyvaka, Feng & Kearns 2006). To cross is to bid at the far touch:
+what stands there trades, the rest waits at that price. Masks say what is open now.
 """
 
 import math
@@ -9,7 +10,7 @@ import math
 from tercet.book.records import CANCELLING, REPLACE_OWN
 from tercet.book.state import LIMIT
 from tercet.compiled import compiled
-from tercet.execution.policy import cross, policy, post
+from tercet.execution.policy import policy, post
 from tercet.execution.schedules import first_own, near_touch
 from tercet.execution.working import allowance, quiet
 from tercet.market.events import BUY
@@ -29,7 +30,7 @@ def far_touch(view):
 
 @compiled
 def keep(view, pad, tick, lots):
-    """Keep one order of `lots` open at `tick`: what stands there keeps its place, anything else moves. Returns the count of children."""
+    """Keep one order of `lots` at `tick`: one that stands there and is large enough keeps its place. Returns the count of children."""
     lots = min(lots, view.lots - view.filled)
     place = first_own(view)
     if lots <= 0:
@@ -37,11 +38,7 @@ def keep(view, pad, tick, lots):
     if place < 0:
         return post(view, pad, 0, lots, tick, False)
     own = view.own[place]
-    if own.state == CANCELLING or own.slot == 0:
-        return 0
-    if own.tick == tick and view.open < lots:
-        return post(view, pad, 0, lots - view.open, tick, False)
-    if own.tick == tick and view.open == lots:
+    if own.state == CANCELLING or own.slot == 0 or (own.tick == tick and own.lots == lots):
         return 0
     child = pad.children[0]
     child.verb = REPLACE_OWN
@@ -50,14 +47,6 @@ def keep(view, pad, tick, lots):
     child.tick = tick
     child.lots = lots + own.filled
     return 1
-
-
-@compiled
-def take(view, pad, lots):
-    """Trade `lots` with the other side now, with what stands in the book first. Returns the count of children."""
-    if first_own(view) < 0:
-        return cross(view, pad, 0, lots)
-    return keep(view, pad, far_touch(view), lots)
 
 
 @compiled
@@ -88,8 +77,7 @@ def discrete(view, pad):
     if choice == 0:
         return 0
     where, share = (choice - 1) // 3, (choice - 1) % 3
-    lots = share_of(view, pad.settings[share])
-    return take(view, pad, lots) if where == CROSS else keep(view, pad, tick_at(view, where), lots)
+    return keep(view, pad, tick_at(view, where), share_of(view, pad.settings[share]))
 
 
 @policy
@@ -99,17 +87,14 @@ def continuous(view, pad):
     if lots <= 0:
         return 0
     steps = math.floor(pad.action[1] * (view.ask - view.bid) + 0.5)
-    if steps >= view.ask - view.bid:
-        return take(view, pad, lots)
-    return keep(view, pad, near_touch(view) + view.side * steps, lots)
+    return keep(view, pad, near_touch(view) + view.side * min(steps, view.ask - view.bid), lots)
 
 
 @policy
 def price_level(view, pad):
     """pad.action[0]: all of the remainder, so many ticks from the far touch; 0 crosses."""
     lots = view.lots - view.filled
-    level = int(pad.action[0])
-    return take(view, pad, lots) if level == 0 else keep(view, pad, far_touch(view) - view.side * level, lots)
+    return keep(view, pad, far_touch(view) - view.side * int(pad.action[0]), lots)
 
 
 @compiled
@@ -137,5 +122,5 @@ def mask(view, parent, kind, out):
 
 @compiled
 def within(parent, tick):
-    """Whether a tick keeps the parent's limit."""
-    return parent.limited == 0 or (tick - parent.limit) * parent.side <= 0
+    """Whether a tick is one, and keeps the parent's limit."""
+    return tick > 0 and (parent.limited == 0 or (tick - parent.limit) * parent.side <= 0)

@@ -15,6 +15,7 @@ USUAL: Final = np.dtype(
         ("spread", np.float64),  # ticks
         ("depth", np.float64),  # lots at a touch
         ("deep", np.float64),  # lots over the levels seen, of one side
+        ("order_flow", np.float64),  # root mean square of the order-flow imbalance, lots
         ("volume", np.float64),  # lots printed within the flow's short memory
         ("volatility", np.float64),  # ticks per square root of a second
     ]
@@ -39,14 +40,14 @@ FEATURES: Final = (
     ("microprice", "microprice less mid in half-spreads, our side's direction positive"),
     ("signed_volume", "aggressor-signed volume of the last seconds by usual volume, our side positive"),
     ("volume", "log of volume of the last seconds by the usual"),
-    ("order_flow", "order-flow imbalance (Cont, Kukanov & Stoikov 2014) by usual depth, our side positive"),
+    ("order_flow", "order-flow imbalance (Cont, Kukanov & Stoikov 2014) by its usual size, our side positive"),
     ("volatility_short", "log of volatility over seconds by the usual"),
     ("volatility_long", "log of volatility over minutes by the usual"),
     ("drift", "mid's move since arrival against us, by usual volatility over the horizon"),
     ("size", "log of the parent by the volume expected over its horizon, in tens of percent"),
     ("horizon", "log of the horizon in units of five minutes"),
     ("urgency", "the parent's urgency"),
-    ("alpha", "forecast of the mid's move in our direction; 0 where there is none"),
+    ("alpha", "forecast in our direction, in the unit of who made it (a crowd's signal: standard deviations); 0 where there is none"),
     ("posture", "risk posture; 0 where there is none"),
 )
 BOUND: Final = 10.0  # features beyond are cut
@@ -77,7 +78,7 @@ def observe(view, usual, filled_before, out):
     out[15] = side * (view.microprice - view.mid) / (0.5 * spread)
     out[16] = side * view.signed / usual.volume
     out[17] = relative(view.volume, usual.volume)
-    out[18] = side * view.order_flow / usual.depth
+    out[18] = side * view.order_flow / usual.order_flow
     out[19] = relative(view.volatility_short, usual.volatility)
     out[20] = relative(view.volatility_long, usual.volatility)
     out[21] = side * (view.mid - view.arrival_mid) / (usual.volatility * math.sqrt(horizon))

@@ -38,12 +38,15 @@ PARAMS: Final = np.dtype(
         ("own", np.float64, OWN_PARAMS),  # for rewards of your own
     ]
 )
+MADE: list[Any] = []  # what `reward` has compiled
 REWARD: Final = types.float64(numba.from_dtype(VIEW), numba.from_dtype(VIEW), numba.from_dtype(FILLS), numba.from_dtype(PARAMS))
 
 
 def reward(function: Callable[[Any, Any, Any, Any], float]) -> Any:
     """Compile a reward so that environments can call it by pointer."""
-    return compiled(REWARD)(function)
+    made = compiled(REWARD)(function)
+    MADE.append(made)
+    return made
 
 
 @reward

@@ -114,12 +114,12 @@ def between(range, u):
 
 
 @compiled(inline="always")
-def open_episode(sim, events, parent, ranges, member, scratch):
+def open_episode(sim, events, parent, volume, ranges, member, scratch):
     """Begin a member's episode in `sim`, a copy of the bank's entry: a future of its own, a parent drawn from the ranges."""
     seed, episode = member.seed, member.episode
     member.episode_seed = int(uniform(seed, SEED, episode) * 2.0**52)
     reseed(sim, member.episode_seed)
-    draw_terms(sim, parent, ranges, member)
+    draw_terms(sim, parent, volume, ranges, member)
     member.pad.memory[:] = 0.0
     member.pad.action[:] = 0.0
     member.seen = 0
@@ -135,14 +135,14 @@ def open_episode(sim, events, parent, ranges, member, scratch):
 
 
 @compiled(inline="always")
-def draw_terms(sim, parent, ranges, member):
+def draw_terms(sim, parent, volume, ranges, member):
     """Draw a parent's side and size, and the latencies and fees that it meets."""
     seed, episode = member.seed, member.episode
     parent.side = ranges.sides
     if ranges.sides == 0:
         parent.side = BUY if uniform(seed, SIDE, episode) < 0.5 else SELL
     share = between(ranges.share, uniform(seed, SIZE, episode))
-    parent.lots = ranges.lots if ranges.lots > 0 else max(1, int(share * parent.expected_lots + 0.5))
+    parent.lots = ranges.lots if ranges.lots > 0 else max(1, int(share * volume + 0.5))
     factor = between(ranges.latency, uniform(seed, LATENCY, episode))
     for i in range(len(sim.order_latency)):
         sim.order_latency[i] = int(factor * ranges.order_latency[i])
@@ -281,8 +281,8 @@ def fetch_member(sim, events, memory, hot):
 
 
 def step_members(
-    first, last, wanted, actions, decide, earn, weights, sims, sim_bytes, bank_bytes, events, parents, templates, terms, members, scratches,
-    observations, final_observations, rewards, terminated, masks,
+    first, last, wanted, actions, decide, earn, weights, sims, sim_bytes, bank_bytes, events, parents, templates, volumes, terms, members,
+    scratches, observations, final_observations, rewards, terminated, masks,
 ):  # fmt: skip
     """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
     scratch, ranges, params = scratches[0], terms[0], weights[0]
@@ -306,7 +306,7 @@ def step_members(
             horizon = choose(member, templates.shape[0], templates.shape[1])
             sim_bytes[i, :] = bank_bytes[member.entry, :]
             parents[i] = templates[member.entry, horizon]
-            open_episode(sim, events, parent, ranges, member, scratch)
+            open_episode(sim, events, parent, volumes[member.entry, horizon], ranges, member, scratch)
             observe(member.views[member.seen], ranges.usual, 0, observations[i])
             mask(member.views[member.seen], parent, ranges.mask, masks[i])
 
@@ -317,7 +317,13 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool
     record, array = numba.from_dtype, types.Array
     events = array(record(EVENT), 1, "C") if recorded else types.none
     markets = (array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C"), events)
-    terms = (array(record(PARENT), 1, "C"), array(record(PARENT), 2, "C"), array(record(RANGES), 1, "C"), array(record(MEMBER), 1, "C"))
+    terms = (
+        array(record(PARENT), 1, "C"),
+        array(record(PARENT), 2, "C"),
+        array(types.float64, 2, "C"),
+        array(record(RANGES), 1, "C"),
+        array(record(MEMBER), 1, "C"),
+    )
     floats, flags = array(types.float32, 2, "C"), array(types.boolean, 2, "C")
     chosen = (array(types.float64, 2, "C"), types.FunctionType(DECIDE), types.FunctionType(REWARD), array(record(PARAMS), 1, "C"))
     results = (floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags)

@@ -66,7 +66,7 @@ VIEW: Final = np.dtype(
         ("volatility_short", np.float64),  # ticks per square root of a second
         ("volatility_long", np.float64),
         ("urgency", np.float64),
-        ("alpha", np.float64),  # forecast of the mid's move over the horizon in ticks; 0 where there is none
+        ("alpha", np.float64),  # a forecast, in the unit of who made it (a crowd's signal: standard deviations); 0 where there is none
         ("posture", np.float64),  # risk posture; 0 where there is none
         ("expected_lots", np.float64),
         ("curve", np.float64, CURVE_STEPS + 1),

@@ -34,7 +34,7 @@ def conform(child, view, parent):
             child.tick = parent.limit
         elif (child.tick - parent.limit) * parent.side > 0:
             child.tick = parent.limit
-    if child.lots <= 0:
+    if child.lots <= 0 or (child.tick <= 0 and not (child.verb == SUBMIT and child.kind == MARKET)):
         return DROPPED
     return KEPT if child.lots == before_lots and child.tick == before_tick and child.kind == before_kind else CHANGED
 

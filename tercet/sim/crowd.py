@@ -43,8 +43,11 @@ _20 = np.uint64(20)  # an id is the upper 44 bits of its key: as good as unique,
 
 
 @compiled
-def begin(sim, at, warm):
-    """Start an empty market so early that business time `warm`, at an even pace, has passed when its clock says `at`."""
+def begin(sim, at, warm, since_open):
+    """Start an empty market so early that business time `warm`, at an even pace, has passed when its clock says `at`.
+
+    since_open: business time from the opening to `at`; a large seller who should have begun by then never does.
+    """
     clock, crowd = sim.clock, sim.crowd
     sim.key = key_of(sim.seed)
     sim.now = at - warm
@@ -59,9 +62,9 @@ def begin(sim, at, warm):
         wake(sim, REGIME_CHANGE, 0)
     if crowd.signal_step > 0:
         wake(sim, SIGNAL, 0)
-    if crowd.seller_onset > 0:
+    if crowd.seller_onset > since_open:
         sim.seller_left = int(crowd.seller_lots)
-        wake(sim, SELLER, warm + crowd.seller_onset)
+        wake(sim, SELLER, warm + crowd.seller_onset - since_open)
     schedule(sim)
 
 
@@ -238,8 +241,10 @@ def deliver_birth(sim, place, scratch):
     birth = sim.wheel.births[place]
     what, side, key = birth.what, int(birth.side), birth.key
     forget(sim.wheel, place)
-    if what <= MARKET_ORDER:
-        return arrive(sim, what, side, key, scratch)
+    if what == MARKET_ORDER:
+        return market_order(sim, side, key, scratch)
+    if what == LIMIT_ORDER:
+        return limit_order(sim, side, key, scratch)
     lots = act(sim, what, key)
     return take(sim, SELL, lots, key, scratch) if lots > 0 else 0
 

@@ -32,8 +32,16 @@ def open_crowd(settings: CrowdSettings, seed: int, opens: int, closes: int, at: 
     spacing = SECOND / (2 * (settings.limit_rate + settings.market_rate))
     sim.wheel.shift = int(np.log2(spacing))
     warm = warm_s(settings) / min(regime.pace for regime in settings.regimes)
-    crowd.begin(sim, opens if at is None else at, int(warm * SECOND))
+    season_from = opens if at is None else max(opens, at - int(WARM_MEMORIES * LONG_S * SECOND))
+    crowd.begin(sim, season_from, int(warm * SECOND), int(np.interp(season_from, *season_clock(settings, opens, closes))))
     return sim
+
+
+def season_clock(settings: CrowdSettings, opens: int, closes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(clock times, business times since the opening) that agree, ns, at the ends of the season's parts; in the first regime."""
+    pace = settings.regimes[0].pace * np.array(settings.season) / np.mean(settings.season)
+    clock = np.linspace(opens, closes, len(pace) + 1)
+    return clock, np.concatenate([[0.0], np.cumsum(pace * np.diff(clock))])
 
 
 def warm_s(settings: CrowdSettings) -> float:

@@ -4,9 +4,9 @@ Waits are exponential, so that what remains of one is distributed as a whole one
 """
 
 from tercet.compiled import compiled
-from tercet.sim.agenda import schedule
+from tercet.sim.agenda import business_of, schedule
 from tercet.sim.random import exponential, high, key_of, low, word
-from tercet.sim.state import ARRIVAL, CROWD, MARKET_ORDER, RENEWAL
+from tercet.sim.state import ARRIVAL, CROWD, MARKET_ORDER, REGIME_CHANGE, RENEWAL
 from tercet.sim.wheel import arm, disarm
 
 
@@ -18,6 +18,7 @@ def reseed(sim, seed):
         return
     sim.key = key_of(seed)
     clock, wheel = sim.clock, sim.wheel
+    clock.business = business_of(clock, sim.now)
     for slot in range(1, sim.book.used + 1):
         if wheel.timers[slot].armed != 0:
             wait_anew(sim, slot, high(word(sim.key, RENEWAL, slot)))
@@ -27,6 +28,9 @@ def reseed(sim, seed):
             wheel.births[place].key = word(sim.key, RENEWAL, k)
             if wheel.births[place].what <= MARKET_ORDER:
                 wait_anew(sim, k, high(wheel.births[place].key))
+            elif wheel.births[place].what == REGIME_CHANGE:
+                disarm(wheel, k)
+                arm(wheel, k, clock.business + 1 + int(exponential(high(wheel.births[place].key)) * sim.crowd.dwell), 0)
     bits = word(sim.key, ARRIVAL, -1)
     clock.candidate = clock.business + 1 + int(exponential(low(bits)) * sim.crowd.wait)
     clock.following = clock.candidate + 1 + int(exponential(high(bits)) * sim.crowd.wait)
