@@ -12,6 +12,7 @@ from tercet.backtest.markets import Market, history_market, market
 from tercet.bench.loops import play_market
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.envs.execution import EnvSettings, ExecutionMembers
+from tercet.envs.rewards import reward
 from tercet.market import lobster
 from tercet.market.store import open_day, save
 from tercet.sim.episode import advance
@@ -31,6 +32,7 @@ def measure() -> dict[str, float]:
     measured: dict[str, float] = {}
     for flow in FLOWS:
         measured |= stepped(flow, market(f"crowd:{flow}")) | played(flow, market(f"crowd:{flow}"))
+    measured["env.own_reward_ratio"] = own_reward_ratio(market("crowd:zero"))
     with tempfile.TemporaryDirectory() as folder:
         day = recorded(Path(folder))
         return measured | stepped("history", day) | played("history", day)
@@ -65,9 +67,25 @@ def applied_ever(members: ExecutionMembers) -> int:
     return int(members.members.applied_ever.sum() + (members.sims.applied - members.members.applied).sum())
 
 
-def opened(where: Market, step: float) -> ExecutionMembers:
+@reward
+def three_lines(before: Any, after: Any, fills: Any, params: Any) -> Any:
+    """A reward as a user would write one."""
+    left = 1.0 - after.filled / after.lots
+    risk = left * left * before.volatility_long * after.elapsed
+    return -fills.cost - 0.01 * risk
+
+
+def own_reward_ratio(where: Market) -> float:
+    """Steps a second with a user's reward by those with the shipped one, best of alternating rounds."""
+    pair = [opened(where, 3.0, how) for how in ("shortfall", three_lines)]
+    seconds = [[rounds(members, 1)[0] for members in pair] for _ in range(ROUNDS)]
+    shipped, own = (min(column) for column in zip(*seconds, strict=True))
+    return float(shipped / own)
+
+
+def opened(where: Market, step: float, how: Any = "shortfall") -> ExecutionMembers:
     """Members of a market at the beginning of episodes of EPISODE_STEPS steps of so many seconds."""
-    settings = EnvSettings(market=where.name, step=f"{step:.6f}s", horizon=(f"{EPISODE_STEPS * step:.6f}s",))
+    settings = EnvSettings(market=where.name, step=f"{step:.6f}s", horizon=(f"{EPISODE_STEPS * step:.6f}s",), reward=how)
     members = ExecutionMembers(settings, MEMBERS, (where,))
     members.begin(np.arange(MEMBERS))
     return members
