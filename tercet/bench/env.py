@@ -50,8 +50,7 @@ def stepped(name: str, where: Market) -> dict[str, float]:
     while not MESSAGES <= messages < 1.02 * MESSAGES:
         step *= 1.01 * MESSAGES / messages if messages else 1.0
         members = opened(where, step)
-        messages = rounds(members, 1)[1]
-    seconds, messages, ended = rounds(members, ROUNDS)
+        seconds, messages, ended = rounds(members, ROUNDS)
     size = members.sims.dtype.itemsize + members.members.dtype.itemsize + members.parents.dtype.itemsize
     return {
         f"env.{name}.steps_per_s": MEMBERS * STEPS / seconds,
