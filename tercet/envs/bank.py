@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import MEMORY_NS, records
-from tercet.book.queries import two_sided
+from tercet.book.queries import depth, two_sided
 from tercet.envs.observation import USUAL
 from tercet.errors import BadInput
-from tercet.execution.view import PARENT
+from tercet.execution.view import LEVELS, PARENT
 from tercet.market import calendar
 from tercet.market.calendar import SECOND
-from tercet.market.events import BUY
+from tercet.market.events import BUY, SELL
 from tercet.messages import Parent
 from tercet.sim.episode import advance
 from tercet.sim.open import season_clock
@@ -107,8 +107,14 @@ def usual_of(bank: Any) -> Any:
     flow = bank["flow"]
     usual.spread = max(1.0, float(np.mean(flow["ask"] - flow["bid"])))
     usual.depth = max(1.0, float(np.mean(flow["bid_lots"] + flow["ask_lots"])) / 2)
-    usual.deep = 5 * usual.depth
+    usual.deep = max(1.0, float(np.mean([lots_seen(sim.book, side) for sim in bank for side in (BUY, SELL)])))
     usual.order_flow = max(1.0, float(np.sqrt(np.mean(flow["imbalance"] ** 2))))
     usual.volume = max(1.0, float(np.mean(flow["volume"])))
     usual.volatility = max(1e-3, float(np.sqrt(np.mean(flow["variance_long"]))))
     return usual
+
+
+def lots_seen(book: Any, side: int) -> int:
+    """Lots over as many of a side's best levels as a VIEW shows."""
+    ticks, lots = np.zeros(LEVELS, np.int64), np.zeros(LEVELS, np.int64)
+    return int(lots[: depth(book, side, ticks, lots)].sum())

@@ -19,7 +19,7 @@ SHARES = (0.1, 0.3, 1.0)
 BEHIND, JOIN, IMPROVE, MID, CROSS = range(5)
 WHERE = ("behind", "join", "improve", "mid", "cross")
 PRICE_LEVELS = 12
-ANY, DISCRETE, PRICE_LEVEL = 0, 1, 2  # which masks hold
+DISCRETE, PRICE_LEVEL = 1, 2  # which masks hold; 0: none
 
 
 @compiled
