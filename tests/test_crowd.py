@@ -216,7 +216,16 @@ def test_the_book_keeps_its_invariants_with_our_orders_in_it(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"limit_rate": 0}, {"life_s": -1}, {"reach": float("inf")}, {"season": (1.0,) * 25}, {"limit_rate": 400.0}, {"regimes": ()}]
+    "change",
+    [
+        {"limit_rate": 0},
+        {"life_s": -1},
+        {"reach": float("inf")},
+        {"season": (1.0,) * 25},
+        {"limit_rate": 400.0},
+        {"regimes": ()},
+        {"lot_step": 1.5},
+    ],
 )
 def test_settings_that_make_no_market_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="crowd: "):

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    ("__init__", "compiled", "errors"),
+    ("__init__", "compiled", "errors", "intrinsics"),
     ("market",),
     ("book", "messages"),
     ("sim", "signals", "execution"),
@@ -28,7 +28,7 @@ COMPILED_FILES = ("tercet.signals.features", "tercet.execution.view", "tercet.ba
 PLAIN_FILES = ("tercet.sim.calibrate",)
 # dataclasses, functools and collections.abc stay outside the machine code: a Settings beside its user, a dtype made once, names of types.
 COMPILED_MAY_IMPORT = ("__future__", "collections.abc", "dataclasses", "functools", "math", "numba", "numpy", "typing")
-COMPILED_MAY_IMPORT += ("tercet.compiled", "tercet.market.events")
+COMPILED_MAY_IMPORT += ("tercet.compiled", "tercet.intrinsics", "tercet.market.events")
 
 # Stable-Baselines loads torch when it is imported.
 TORCH = ("torch", "stable_baselines3", "sb3_contrib")

@@ -79,7 +79,7 @@ def spread_starts(market: Market, count: int, latest: int, seed: int) -> list[in
     if market.crowd is not None and market.crowd.seller is not None:  # so that it begins within the longest horizon
         clock, business = season_clock(market.crowd, market.open_ns, market.close_ns)
         onset = int(np.interp(market.crowd.seller.onset_s * SECOND, business, clock))
-        first, last = max(first, onset - latest), min(last, onset)
+        first, last = min(max(first, onset - latest), onset), min(last, onset)
     rng = np.random.default_rng([seed, 3])
     return [int(first + (i + rng.random()) * (last - first) / count) for i in range(count)]
 

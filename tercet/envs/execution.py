@@ -23,7 +23,7 @@ from tercet.envs.members import Actions
 from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARDS
-from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, hot_places, machine
+from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
 from tercet.execution.policy import ACTION, Policy
 from tercet.execution.tca import COST
@@ -62,13 +62,19 @@ class EnvSettings:
         """Refuse what no episode can be made of."""
         if isinstance(self.horizon, str):
             object.__setattr__(self, "horizon", (self.horizon,))
+        for name in ("lots", "bank", "bank_seed", "threads"):
+            if not isinstance(getattr(self, name), int | np.integer):
+                raise BadInput(f"{name} was {getattr(self, name)!r}; expected a whole number")
+        for name in ("risk_aversion", "impact", "terminal"):
+            if not isinstance(getattr(self, name), int | float | np.number):
+                raise BadInput(f"{name} was {getattr(self, name)!r}; expected a number")
         for name in ("size", "latency", "fees"):
             low, high = getattr(self, name)
             if not 0 < low <= high < float("inf"):
                 raise BadInput(f"{name} was {(low, high)}; expected two positive numbers, the smaller first")
         wrong = (
             (self.side not in SIDES, f"side was {self.side!r}; expected buy, sell or both"),
-            (not 0 <= self.lots <= MOST_LOTS or self.lots != int(self.lots), f"lots was {self.lots}; expected 0 to {MOST_LOTS}"),
+            (not 0 <= self.lots <= MOST_LOTS, f"lots was {self.lots}; expected 0 to {MOST_LOTS}"),
             (self.size[1] > MOST_SHARE, f"size was {self.size}; expected shares of the volume up to {MOST_SHARE}"),
             (not self.market, "market was empty; expected one name or more"),
             (not self.order_latency_ns or not self.feed_latency_ns, "a latency was empty; expected one time or more"),
@@ -149,7 +155,6 @@ class ExecutionMembers:
             table[:] = np.quantile(sample, np.linspace(0, 1, LATENCY_STEPS)).astype(np.int64)
         ranges.fees = fees_of(self.markets[0].instrument)
         ranges.usual = self.bank.usual
-        ranges.hot = hot_places(self.bank.sims.dtype)
         ranges.mask = MASKS.get(self.actions.name, 0)
         return rows
 

@@ -8,7 +8,6 @@ import numpy as np
 from numba import types
 
 from tercet.backtest.episode import COURSE, OUTCOME, conclude, decide_and_send, see, start
-from tercet.book.ids import home
 from tercet.compiled import compiled
 from tercet.envs.moves import mask
 from tercet.envs.observation import USUAL, observe
@@ -16,22 +15,15 @@ from tercet.envs.rewards import FILLS, PARAMS, REWARD
 from tercet.execution.policy import DECIDE, PAD
 from tercet.execution.tca import COST, FEES, TALLY, add, clear, close, leave, shortfall
 from tercet.execution.view import PARENT, VIEW, begin
+from tercet.intrinsics import unowned
 from tercet.market.events import BUY, EVENT, SELL
+from tercet.sim.ahead import bring_all, want
 from tercet.sim.random import uniform
 from tercet.sim.reseed import reseed
-from tercet.sim.state import LATENCY_STEPS, QUEUE
+from tercet.sim.state import LATENCY_STEPS
+from tercet.sim.wanted import want_first, want_head, want_market
 
 ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of random numbers
-
-LINE: Final = 64  # bytes that memory comes in
-EVENTS_AHEAD: Final = 128  # recorded events whose orders are brought near before a step
-# Where in a simulation a step's memory lies, in bytes.
-HOT: Final = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("sides", "levels", "level", "orders", "order", "heads", "timers", "timer", "crowd", "tables", "crowd_end")
-    ]
-)
 
 # What episodes are drawn from.
 RANGES: Final = np.dtype(
@@ -47,7 +39,6 @@ RANGES: Final = np.dtype(
         ("fees", FEES),
         ("usual", USUAL),
         ("mask", np.int64),
-        ("hot", HOT),
     ],
     align=True,
 )
@@ -74,37 +65,12 @@ MEMBER: Final = np.dtype(
         ("pad", PAD),
         ("views", VIEW, 2),
         ("cost", COST),  # of the episode that ended last
-        ("fetched", np.int64),
         ("ended", np.float64, 8),  # of it: see ENDED
     ],
     align=True,
 )
 ENDED: Final = ("reward", "steps", "messages", "lots", "side", "horizon_s", "entry", "episode")
 NO_NUMBER, FULL_LOG = 1, 2
-
-
-def hot_places(sim_type: np.dtype[Any]) -> Any:
-    """The HOT of simulations of that type."""
-    hot = np.zeros(1, HOT).view(np.recarray)[0]
-    hot.sides, _ = place_of(sim_type, "book")
-    hot.levels, hot.level = place_of(sim_type, "book", "levels")
-    hot.orders, hot.order = place_of(sim_type, "book", "orders")
-    hot.heads, _ = place_of(sim_type, "wheel", "heads")
-    hot.timers, hot.timer = place_of(sim_type, "wheel", "timers")
-    hot.crowd, size = place_of(sim_type, "crowd")
-    hot.tables, _ = place_of(sim_type, "crowd", "limits_at")
-    hot.crowd_end = hot.crowd + size
-    return hot
-
-
-def place_of(dtype: np.dtype[Any], *names: str) -> tuple[int, int]:
-    """(offset, size of an element) in bytes of a field in a field."""
-    offset = 0
-    for name in names:
-        fields: Any = dtype.fields
-        dtype, at = fields[name][:2]
-        offset += at
-    return offset, dtype.base.itemsize
 
 
 @compiled
@@ -242,42 +208,15 @@ def choose(member, entries, horizons):
 
 
 @compiled
-def fetch(memory, first, last):
-    """Read a stretch of memory once, a line at a time: as a stream it comes several times faster than where a market touches it."""
-    total = 0
-    for place in range(first, last, LINE):
-        total = (total << 1) ^ memory[place]  # each after the one before, so that no vector has to be filled first
-    return total
-
-
-@compiled
-def fetch_named(book, events, cursor):
-    """Bring near the orders that the next recorded events name: first where the index has them, then themselves."""
-    total = 0
-    last = min(cursor + EVENTS_AHEAD, len(events))
-    for i in range(cursor, last):
-        total = (total << 1) ^ book.places[home(events[i].id, len(book.places))]
-    for i in range(cursor, last):
-        total = (total << 1) ^ book.orders[book.places[home(events[i].id, len(book.places))]].lots
-    return total
-
-
-@compiled
-def fetch_member(sim, events, memory, hot):
-    """Bring near what a step will touch of a simulation; returns a number of no use, lest it be left out."""
-    total = fetch(memory, 0, hot.sides)
-    if events is None:
-        used = sim.book.used + 1
-        total += fetch(memory, hot.orders, hot.orders + used * hot.order)
-        total += fetch(memory, hot.timers, hot.timers + used * hot.timer)
-        total += fetch(memory, hot.heads, hot.timers)
-        total += fetch(memory, hot.crowd, hot.crowd_end if sim.crowd.flow == QUEUE else hot.tables)
-    else:
-        total += fetch_named(sim.book, events, sim.cursor)
-    for row in range(2):
-        level = hot.levels + hot.level * (row * sim.book.levels.shape[1] + (sim.book.sides[row].top & (sim.book.levels.shape[1] - 1)))
-        total += fetch(memory, max(level - 48 * hot.level, hot.levels), level + hot.level)
-    return total
+def want_member(place, sims, members, parents, ahead):
+    """Want what a step touches of the member at a place, and the head of the simulation after it, where there are such members."""
+    if place < len(sims):
+        member, parent = members.ctypes.data + place * members.itemsize, parents.ctypes.data + place * parents.itemsize
+        want(ahead, member, member + members.itemsize)
+        want(ahead, parent, parent + parents.itemsize)
+        want_market(sims[place], ahead)
+    if place + 1 < len(sims):
+        want_head(sims[place + 1], sims.ctypes.data + (place + 1) * sims.itemsize, ahead)
 
 
 def step_members(
@@ -286,14 +225,20 @@ def step_members(
 ):  # fmt: skip
     """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
     scratch, ranges, params = scratches[0], terms[0], weights[0]
+    ahead, recorded = scratch.ahead, unowned(events)
+    if len(wanted) == 0:
+        want_member(first, sims, members, parents, ahead)
     for i in range(first, last):
         member, sim, parent = members[i], sims[i], parents[i]
         begins = len(wanted) > 0 and wanted[i]
         if len(wanted) == 0:
-            member.fetched = fetch_member(sim, events, sim_bytes[i], ranges.hot)
+            bring_all(ahead)
+            if events is not None:
+                want_first(sim.book, recorded, sim.cursor)
+            want_member(i + 1, sims, members, parents, ahead)
             for k in range(actions.shape[1]):
                 member.pad.action[k] = actions[i, k]
-            begins = work_step(sim, events, parent, decide, earn, params, member, scratch)
+            begins = work_step(sim, recorded, parent, decide, earn, params, member, scratch)
             rewards[i] = member.gained
             terminated[i] = begins
             out = final_observations[i] if begins else observations[i]
@@ -304,9 +249,10 @@ def step_members(
                 mask(member.views[member.seen], parent, ranges.mask, masks[i])
         if begins:
             horizon = choose(member, templates.shape[0], templates.shape[1])
-            sim_bytes[i, :] = bank_bytes[member.entry, :]
+            for k in range(sim_bytes.shape[1]):  # a slice would take two seconds to compile
+                sim_bytes[i, k] = bank_bytes[member.entry, k]
             parents[i] = templates[member.entry, horizon]
-            open_episode(sim, events, parent, volumes[member.entry, horizon], ranges, member, scratch)
+            open_episode(sim, recorded, parent, volumes[member.entry, horizon], ranges, member, scratch)
             observe(member.views[member.seen], ranges.usual, 0, observations[i])
             mask(member.views[member.seen], parent, ranges.mask, masks[i])
 

@@ -112,7 +112,8 @@ def begin(view, parent):
     view.lots = parent.lots
     view.urgency = parent.urgency
     view.expected_lots = parent.expected_lots
-    view.curve[:] = parent.curve
+    for i in range(len(view.curve)):  # a slice would take two seconds to compile
+        view.curve[i] = parent.curve[i]
     view.arrival_mid = 0.0
     view.market_lots = 0
     view.alpha = 0.0

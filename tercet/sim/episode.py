@@ -5,6 +5,7 @@
 
 from tercet.compiled import compiled
 from tercet.sim import crowd, history
+from tercet.sim.ahead import AT_ONCE, bring
 from tercet.sim.ours import deliver
 from tercet.sim.wire import next_arrival
 
@@ -18,6 +19,7 @@ def advance(sim, events, until, scratch):
         if min(event, arrival) > until:
             break
         if event <= arrival:
+            bring(scratch.ahead, AT_ONCE)
             act(sim, events, scratch)
         else:
             sim.now = arrival
@@ -26,7 +28,7 @@ def advance(sim, events, until, scratch):
     sim.now = max(sim.now, until)
 
 
-@compiled(inline="always")
+@compiled
 def advance_market(sim, events, until, scratch):
     """Let the market's own events up to and including `until` happen, and none of our children arrive."""
     event = next_market_event(sim, events)

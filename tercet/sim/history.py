@@ -21,6 +21,7 @@ from tercet.market.events import ADD, BUY, CANCEL, FINER_PER_TICK, HIDDEN, REDUC
 from tercet.sim import altered
 from tercet.sim.ours import made
 from tercet.sim.state import US
+from tercet.sim.wanted import want_next
 from tercet.sim.wire import NEVER
 
 
@@ -28,6 +29,7 @@ from tercet.sim.wire import NEVER
 def step(sim, events, scratch):
     """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
     event = events[sim.cursor]
+    want_next(sim.book, events, sim.cursor)
     sim.now = event.time
     if event.kind in (TRADE, HIDDEN) and not untouched(sim):
         first = sim.cursor

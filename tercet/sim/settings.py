@@ -225,6 +225,9 @@ class CrowdSettings:
         """Refuse what no market can be made of."""
         for name in ("limit_rate", "market_rate", "life_s", "reach", "limit_lots", "market_lots", "lot_step", "anchor", "dwell_s"):
             _positive("crowd", self, name)
+        for name in ("lot_step", "anchor", "levels", "orders", "births"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise ValueError(f"crowd: {name} was {getattr(self, name)}; expected a whole number")
         if len(self.season) != 26 or min(self.season) <= 0:
             raise ValueError(f"crowd: season was {self.season}; expected 26 positive numbers")
         if not 1 <= len(self.regimes) <= REGIMES:

@@ -9,6 +9,7 @@ from tercet.book.flow import FLOW
 from tercet.book.records import CHILD, OWN, REPORT, TRACE
 from tercet.book.state import FILL, book_dtype
 from tercet.market.events import EVENT
+from tercet.sim.ahead import AHEAD
 from tercet.sim.wheel import wheel_dtype
 
 US: Final = 1  # the owner of our orders
@@ -176,7 +177,8 @@ def sim_dtype(levels: int, orders: int, births: int = 1, altered: int = 1, ids: 
 
 @cache
 def scratch_dtype(orders: int, reports: int = 16384, looks: int = 4096) -> np.dtype[Any]:
-    """What a worker needs beside a SIM and reuses: fills of one sweep, the crowd's last event, reports and looks of one parent."""
+    """What a worker needs beside a SIM and reuses: fills of one sweep, the crowd's last event, reports and looks of one parent,
+    and what memory to bring near."""
     return np.dtype(
         [
             ("rows", FILL, orders + 1),
@@ -185,6 +187,7 @@ def scratch_dtype(orders: int, reports: int = 16384, looks: int = 4096) -> np.dt
             ("reports", REPORT, reports),
             ("looked", np.int64),
             ("looks", TRACE, looks),
+            ("ahead", AHEAD),
         ],
         align=True,
     )
