@@ -17,8 +17,8 @@ from tercet.book.records import AGGRESSIVE, CANCEL_OWN, COMPLETION, PASSIVE, REP
 from tercet.book.state import IOC, LIMIT, MARKET, POST_ONLY
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import by_name
-from tercet.execution.view import CURVE_STEPS, VIEW, begin
-from tercet.execution.working import CHANGED, DROPPED, KEPT, behind_least, conform, quiet
+from tercet.execution.view import CURVE_STEPS, VIEW, begin, quiet
+from tercet.execution.working import CHANGED, DROPPED, KEPT, behind_least, conform
 from tercet.market.calendar import session
 from tercet.market.events import BUY, SELL
 from tercet.sim.episode import advance
@@ -211,6 +211,7 @@ def seen(filled: int = 0, open: int = 0, market_lots: int = 0, now: int = 50) ->
     """A VIEW of a buy of 100 lots, with an order of ours (handle 7: 10 open, 5 filled)."""
     view = np.zeros(1, VIEW).view(np.recarray)[0]
     view.now, view.step, view.side, view.lots, view.filled, view.open, view.market_lots = now, 10, BUY, 100, filled, open, market_lots
+    view.most = 1.0
     view.own[0].handle, view.own[0].lots, view.own[0].filled, view.own[0].state = 7, 10, 5, RESTING
     return view
 
@@ -222,6 +223,7 @@ def terms(**said: Any) -> Any:
 
 def conformed(row: Any, view: Any, to: Any) -> tuple[int, int, int, int]:
     """What becomes of a child: the verdict, its lots, its tick and its kind."""
+    view.limit, view.most, view.quiet = to.limit * to.limited, to.most, quiet(to, view.now, view.step)
     verdict = int(conform(row, view, to))
     return verdict, int(row.lots), int(row.tick), int(row.kind)
 

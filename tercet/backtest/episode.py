@@ -12,7 +12,7 @@ from tercet.book.state import IOC, MARKET, REFUSED_FULL
 from tercet.compiled import compiled
 from tercet.execution.policy import DECIDE, PAD, cross
 from tercet.execution.view import AFTER_PLACES, PARENT, VIEW, begin, count_open, look
-from tercet.execution.working import DROPPED, behind_least, conform, pull, quiet
+from tercet.execution.working import DROPPED, behind_least, conform, pull
 from tercet.market.events import EVENT
 from tercet.sim.episode import advance, advance_market
 from tercet.sim.ours import complete, withdraw_all
@@ -137,7 +137,7 @@ def see(sim, events, parent, view, scratch, course, outcome):
 @compiled
 def decide_and_send(sim, parent, decide, pad, view, course, outcome):
     """Let a policy decide on what it saw, and send what the parent's terms allow of it; the next decision is a step later."""
-    if quiet(parent, course.now, course.step):
+    if view.quiet != 0:
         count = pull(view, pad)
     else:
         count = decide(view, pad)

@@ -4,8 +4,8 @@ import gymnasium as gym
 import numpy as np
 
 from tercet.envs.members import Actions
-from tercet.envs.moves import DISCRETE, PRICE_LEVEL, PRICE_LEVELS, SHARES, WHERE, continuous, discrete, price_level
 from tercet.errors import BadInput
+from tercet.execution.moves import DISCRETE, PRICE_LEVEL, PRICE_LEVELS, SHARES, WHERE, continuous, discrete, price_level
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import POLICIES, by_name
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import MEMORY_NS, records
 from tercet.book.queries import depth, two_sided
-from tercet.envs.observation import USUAL
 from tercet.errors import BadInput
+from tercet.execution.observation import USUAL
 from tercet.execution.view import LEVELS, PARENT
 from tercet.market import calendar
 from tercet.market.calendar import SECOND

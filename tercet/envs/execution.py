@@ -1,7 +1,7 @@
 """ExecutionMembers: parents worked in a market's book by an agent's actions, or by any policy.
 
 An episode is one parent from its start to its end. It ends flat: what is left is completed by one order that walks the book. The
-observation is a VIEW in numbers of order one (`envs/observation.py`), as of the decision less the feed latency.
+observation is a VIEW in numbers of order one (`execution/observation.py`), as of the decision less the feed latency.
 """
 
 import os
@@ -20,11 +20,11 @@ from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
 from tercet.envs.actions import MASKS, actions_of
 from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
-from tercet.envs.observation import BOUND, FEATURES
 from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARDS
 from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
+from tercet.execution.observation import BOUND, FEATURES
 from tercet.execution.policy import ACTION, Policy
 from tercet.execution.tca import COST
 from tercet.execution.view import PARENT

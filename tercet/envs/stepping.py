@@ -9,9 +9,9 @@ from numba import types
 
 from tercet.backtest.episode import COURSE, OUTCOME, conclude, decide_and_send, see, start
 from tercet.compiled import compiled
-from tercet.envs.moves import mask
-from tercet.envs.observation import USUAL, observe
 from tercet.envs.rewards import FILLS, PARAMS, REWARD
+from tercet.execution.moves import mask
+from tercet.execution.observation import USUAL, observe
 from tercet.execution.policy import DECIDE, PAD
 from tercet.execution.tca import COST, FEES, TALLY, add, clear, close, leave, shortfall
 from tercet.execution.view import PARENT, VIEW, begin
@@ -246,7 +246,7 @@ def step_members(
             if begins:
                 tell_end(sim, parent, member)
             else:
-                mask(member.views[member.seen], parent, ranges.mask, masks[i])
+                mask(member.views[member.seen], ranges.mask, masks[i])
         if begins:
             horizon = choose(member, templates.shape[0], templates.shape[1])
             for k in range(sim_bytes.shape[1]):  # a slice would take two seconds to compile
@@ -254,7 +254,7 @@ def step_members(
             parents[i] = templates[member.entry, horizon]
             open_episode(sim, recorded, parent, volumes[member.entry, horizon], ranges, member, scratch)
             observe(member.views[member.seen], ranges.usual, 0, observations[i])
-            mask(member.views[member.seen], parent, ranges.mask, masks[i])
+            mask(member.views[member.seen], ranges.mask, masks[i])
 
 
 @cache

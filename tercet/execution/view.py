@@ -47,6 +47,8 @@ VIEW: Final = np.dtype(
         ("step", np.int64),  # ns between decisions
         ("side", np.int64),
         ("lots", np.int64),  # the parent's
+        ("limit", np.int64),  # the worst tick at which it may trade; 0 where there is none
+        ("quiet", np.int64),  # 1: a no-trade window holds now, or begins before the next decision
         ("filled", np.int64),
         ("open", np.int64),  # ours in the book or on the wire
         ("ahead", np.int64),  # lots before our first order in its queue
@@ -66,6 +68,7 @@ VIEW: Final = np.dtype(
         ("volatility_short", np.float64),  # ticks per square root of a second
         ("volatility_long", np.float64),
         ("urgency", np.float64),
+        ("most", np.float64),  # participation: own lots / all lots since the start; 1 where free
         ("alpha", np.float64),  # a forecast, in the unit of who made it (a crowd's signal: standard deviations); 0 where there is none
         ("posture", np.float64),  # risk posture; 0 where there is none
         ("expected_lots", np.float64),
@@ -85,6 +88,7 @@ def look(view, sim, parent, now, step):
     decay(flow, sim.now)
     view.now = now
     view.step = step
+    view.quiet = quiet(parent, now, step)
     view.filled = sim.filled
     view.elapsed = min(max((now - parent.start) / (parent.end - parent.start), 0.0), 1.0)
     see_own(view, sim)
@@ -104,12 +108,24 @@ def look(view, sim, parent, now, step):
 
 
 @compiled
+def quiet(parent, now, step):
+    """Whether a no-trade window holds now, or begins before the next decision."""
+    for i in range(len(parent.quiet)):
+        begins, ends = parent.quiet[i, 0], parent.quiet[i, 1]
+        if begins < ends and begins < now + step and now < ends:
+            return True
+    return False
+
+
+@compiled
 def begin(view, parent):
     """A fresh VIEW for a parent."""
     view.start = parent.start
     view.end = parent.end
     view.side = parent.side
     view.lots = parent.lots
+    view.limit = parent.limit if parent.limited != 0 else 0
+    view.most = parent.most
     view.urgency = parent.urgency
     view.expected_lots = parent.expected_lots
     for i in range(len(view.curve)):  # a slice would take two seconds to compile

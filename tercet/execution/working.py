@@ -16,11 +16,11 @@ def conform(child, view, parent):
     """
     if child.verb == CANCEL_OWN:
         return KEPT
-    if quiet(parent, view.now, view.step):
+    if view.quiet != 0:
         return DROPPED
     before_lots, before_tick, before_kind = child.lots, child.tick, child.kind
     child.side = parent.side
-    room = allowance(view, parent)
+    room = allowance(view)
     if child.verb == SUBMIT:
         child.lots = min(child.lots, room)
     elif child.verb == REPLACE_OWN:
@@ -40,11 +40,11 @@ def conform(child, view, parent):
 
 
 @compiled
-def allowance(view, parent):
+def allowance(view):
     """Lots that may still be asked for: what the parent wants, within its largest participation."""
     room = view.lots - view.filled - view.open
-    if parent.most < 1.0:
-        room = min(room, int(parent.most / (1.0 - parent.most) * view.market_lots) - view.filled - view.open)
+    if view.most < 1.0:
+        room = min(room, int(view.most / (1.0 - view.most) * view.market_lots) - view.filled - view.open)
     return max(room, 0)
 
 
@@ -55,16 +55,6 @@ def behind_least(view, parent):
         return 0
     wanted = min(parent.least / (1.0 - parent.least) * view.market_lots, 1.0 * view.lots)
     return max(int(wanted) - view.filled - view.open, 0)
-
-
-@compiled
-def quiet(parent, now, step):
-    """Whether a no-trade window holds now, or begins before the next decision."""
-    for i in range(len(parent.quiet)):
-        begins, ends = parent.quiet[i, 0], parent.quiet[i, 1]
-        if begins < ends and begins < now + step and now < ends:
-            return True
-    return False
 
 
 @compiled

@@ -12,7 +12,7 @@ from tercet.book.state import LIMIT
 from tercet.compiled import compiled
 from tercet.execution.policy import policy, post
 from tercet.execution.schedules import first_own, near_touch
-from tercet.execution.working import allowance, quiet
+from tercet.execution.working import allowance
 from tercet.market.events import BUY
 
 SHARES = (0.1, 0.3, 1.0)
@@ -98,21 +98,21 @@ def price_level(view, pad):
 
 
 @compiled
-def mask(view, parent, kind, out):
+def mask(view, kind, out):
     """Write which discrete actions are open: within the parent's terms, and none that says the same as another."""
-    free = allowance(view, parent) + view.open > 0 and not quiet(parent, view.now, view.step)
+    free = allowance(view) + view.open > 0 and view.quiet == 0
     spread = view.ask - view.bid
     if kind == PRICE_LEVEL:
         for level in range(len(out)):
             tick = far_touch(view) - view.side * level
-            out[level] = free and within(parent, tick)
+            out[level] = free and within(view, tick)
         out[len(out) - 1] = True
         return
     if kind != DISCRETE:
         return
     out[0] = True
     for where in range(5):
-        fits = within(parent, tick_at(view, where)) and free
+        fits = within(view, tick_at(view, where)) and free
         if where in (IMPROVE, MID):
             fits = fits and spread > (1 if where == IMPROVE else 3)
         for share in range(3):
@@ -121,6 +121,6 @@ def mask(view, parent, kind, out):
 
 
 @compiled
-def within(parent, tick):
+def within(view, tick):
     """Whether a tick is one, and keeps the parent's limit."""
-    return tick > 0 and (parent.limited == 0 or (tick - parent.limit) * parent.side <= 0)
+    return tick > 0 and (view.limit == 0 or (tick - view.limit) * view.side <= 0)
