@@ -14,7 +14,8 @@ from workbench import grasping, pegged, wild_policy
 
 from tercet.book.records import FREE, RESTING
 from tercet.envs.members import Actions, Members
-from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World, WorldMembers, chances, share_actions, unit_actions
+from tercet.envs.worldmembers import WorldMembers, share_actions, unit_actions
+from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World, chances
 from tercet.errors import BadInput
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import POLICIES, almgren_chriss, by_name

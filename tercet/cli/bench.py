@@ -14,13 +14,22 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    part: Annotated[str | None, typer.Argument(help="book, replay, import, backtest or env; all of them where none is named.")] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="book, replay, import, backtest, env or train; all of them where none is named.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Measure the speed: best of several rounds, after compiling."""
-    from tercet.bench import backtest, book, env, importing, replay
+    from tercet.bench import backtest, book, env, importing, replay, train
 
-    parts = {"book": book.measure, "replay": replay.measure, "import": importing.measure, "backtest": backtest.measure, "env": env.measure}
+    parts = {
+        "book": book.measure,
+        "replay": replay.measure,
+        "import": importing.measure,
+        "backtest": backtest.measure,
+        "env": env.measure,
+        "train": train.measure,
+    }
     if part is not None and part not in parts:
         raise BadInput(f"part was {part!r}; expected one of {', '.join(parts)}")
     measured: dict[str, float] = {}

@@ -13,7 +13,8 @@ from tercet.envs.made import made_market
 from tercet.envs.members import Actions, Members
 from tercet.envs.single import METADATA, MemberEnv
 from tercet.envs.vector import MemberVectorEnv
-from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World, WorldMembers, share_actions, unit_actions
+from tercet.envs.worldmembers import WorldMembers, share_actions, unit_actions
+from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World
 from tercet.errors import BadInput
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import POLICIES

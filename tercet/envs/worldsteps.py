@@ -23,6 +23,9 @@ from tercet.market.events import BUY
 from tercet.sim.random import mix, uniform
 
 NOTHING_MORE, DRIFT, SIGNAL = 0, 1, 2  # what an observation shows beside time and inventory
+FASTEST: Final = 5.0  # times the even pace of what is left
+PACES_PER_DOUBLING, EVEN = 5, 6  # a discrete agent's paces: none, then half to four times the even one, which is choice EVEN
+PACES: Final = (0.0, *(2.0 ** ((choice - EVEN) / PACES_PER_DOUBLING) for choice in range(1, 17)))
 CLIP: Final = 10.0  # standard deviations at which that third number is cut, so that the space is bounded
 
 _SHOCK, _SIGNAL, _SHUFFLED = 0, 2, 4  # classes of random numbers, each the first of two
@@ -36,6 +39,7 @@ WORLD: Final = np.dtype(
         ("unit", np.int64),  # lots of one unit, where the agent trades units; else 0
         ("shows", np.int64),
         ("noisy", np.int64),  # whether rewards hold the price's noise
+        ("paired", np.int64),  # whether rewards are those beyond TWAP's on the same prices
         ("charged", np.int64),  # whether rewards hold the terms that no policy can change
         ("shuffled", np.int64),  # whether the signal shown is an independent copy
         ("mid", np.float64),  # at arrival, ticks
@@ -101,6 +105,27 @@ def trade_share(view, pad):
 def trade_units(view, pad):
     """The agent's number is how many units of settings[0] lots trade now."""
     return cross(view, pad, 0, int(pad.action[0]) * int(pad.settings[0]))
+
+
+@compiled
+def at_pace(view, pad, pace):
+    """Trade what is left at so many times its even pace."""
+    left, periods = view.lots - view.filled, (view.end - view.now) / view.step
+    return cross(view, pad, 0, int(min(1.0, pace / periods) * left + 0.5))
+
+
+@policy
+def trade_pace(view, pad):
+    """The agent's number a in [-1, 1] is a pace: 1 + a up to the even one, 5**a beyond."""
+    a = pad.action[0]
+    return at_pace(view, pad, 1.0 + a if a < 0.0 else FASTEST**a)
+
+
+@policy
+def trade_grid(view, pad):
+    """The agent's number is a place in PACES."""
+    choice = int(pad.action[0])
+    return at_pace(view, pad, 2.0 ** ((choice - EVEN) / PACES_PER_DOUBLING) if choice > 0 else 0.0)
 
 
 # Randomness ---------------------------------------------------------------------------------------------------------------------
@@ -300,6 +325,13 @@ def trade(world, member, lots):
     sums.noise += side * x * shock
     member.mid += side * world.gamma * n + foretold + shock
     member.step += 1
+    if world.paired != 0:
+        even = world.parent.lots / world.steps
+        later = even * (world.steps - member.step)
+        impact -= (world.eta_tau - 0.5 * world.gamma) * even * even
+        risk -= world.risk * later * later
+        fixed -= world.epsilon * even + world.gamma * even * (later + 0.5 * even)
+        x -= later
     reward = -world.per_lot * (impact + risk + world.charged * fixed + side * x * (foretold + world.noisy * shock))
     sums.reward += reward
     return reward

@@ -22,14 +22,18 @@ class MemberVecEnv(VecEnv):
     infos of the others are empty and made once: read them, write nothing into them.
     """
 
-    def __init__(self, members: Members, render_mode: str | None = None) -> None:
-        """One environment for each of the members."""
-        self.members, self.render_mode = members, render_mode
+    def __init__(self, members: Members, render_mode: str | None = None, reward_scale: float = 1.0) -> None:
+        """One environment for each of the members. A learner is told rewards times `reward_scale`; infos tell them as they are."""
+        self.members, self.render_mode, self.reward_scale = members, render_mode, np.float32(reward_scale)
         self._face = MemberVectorEnv(members, render_mode)
         super().__init__(members.count, self._face.single_observation_space, self._face.single_action_space)
         self._empty: list[dict[str, Any]] = [{} for _ in range(members.count)]
         self._returns, self._lengths = np.zeros(members.count), np.zeros(members.count, np.int64)
         self._chosen: NDArray[Any] = np.zeros(0)
+
+    def seed_members(self, first: int) -> None:
+        """Let member i's next episode be the first of seed `first` + i."""
+        self._seeds = [first + place for place in range(self.num_envs)]
 
     def reset(self) -> NDArray[np.float32]:
         """Begin the next episode everywhere, with the seeds of `seed` where there are new ones."""
@@ -57,7 +61,7 @@ class MemberVecEnv(VecEnv):
         for place in np.flatnonzero(ended):
             infos[place] = self._ended(int(place))
         self._returns[ended], self._lengths[ended] = 0.0, 0
-        return members.observations.copy(), members.rewards.astype(np.float32), ended, infos
+        return members.observations.copy(), members.rewards.astype(np.float32) * self.reward_scale, ended, infos
 
     def _count(self) -> None:
         self._returns += self.members.rewards
@@ -79,8 +83,20 @@ class MemberVecEnv(VecEnv):
     def close(self) -> None:
         """Nothing is held open."""
 
+    def snapshot(self) -> Any:
+        """The whole state, to give to `restore`."""
+        return self._face.snapshot(), self._returns.copy(), self._lengths.copy()
+
+    def restore(self, state: Any) -> None:
+        """Go back to a snapshot of environments like these."""
+        face, returns, lengths = state
+        self._face.restore(face)
+        self._returns[:], self._lengths[:] = returns, lengths
+
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
         """What a method of each member returns: `action_masks`, `render` or `ended`."""
+        if method_name == "action_masks" and indices is None:  # in each step of a masked learner
+            return list(self.action_masks())
         return [method(*method_args, **method_kwargs) for method in self.get_attr(method_name, indices)]
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
