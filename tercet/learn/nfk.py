@@ -7,11 +7,14 @@ c(x, a) = mean of c_immediate + min over a' of c(x', a').
 
 The paper puts the trader at every inventory at every time of a recording. Members cannot be put anywhere, so they wander there: random
 open actions, held for random stretches, then wandering around the best table so far.
+
+The shortfall is against arrival, so that the value of an inventory holds the price move that usually came with it; the observation's
+"drift" among the features tells such moves apart, for more samples.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -35,10 +38,9 @@ class NfkSettings:
     inventories: int = field(default=8, metadata={"help": "units that the table counts what is left in, beside none"})
     features: tuple[str, ...] = field(default=("spread", "imbalance_1"), metadata={"help": "the market's, from the observation"})
     bins: int = field(default=3, metadata={"help": "of each of the market's features, equally often visited"})
-    episodes: int = field(default=8192, metadata={"help": "explored in each round, rounded up to whole batches"})
+    episodes: int = field(default=16384, metadata={"help": "explored in each round, rounded up to whole batches"})
     rounds: int = field(default=3, metadata={"help": "the first at random, the others around the table so far"})
     epsilon: float = field(default=0.3, metadata={"help": "share of the later rounds that is at random"})
-    least: int = field(default=1, metadata={"help": "samples below which an action is left out, where another has as many"})
     seed: int = field(default=0, metadata={"help": "of the exploration and of the members"})
 
     def __post_init__(self) -> None:
@@ -47,7 +49,7 @@ class NfkSettings:
             value, low = getattr(self, part.name), 0 if part.name == "seed" else 1
             if part.type is int and (not isinstance(value, int | np.integer) or isinstance(value, bool) or value < low):
                 raise BadInput(f"{part.name} was {value!r}; expected a whole number, {low} or more")
-        if isinstance(self.features, str) or len(set(self.features)) != len(self.features):
+        if len(set(self.features)) != len(self.features):
             raise BadInput(f"features was {self.features!r}; expected names, each once")
         if not 0 <= self.epsilon <= 1:
             raise BadInput(f"epsilon was {self.epsilon!r}; expected a share from 0 to 1")
@@ -97,14 +99,15 @@ def binned(values: NDArray[Any], edges: Edges) -> NDArray[np.int64]:
 def solve(
     members: Members,
     steps: int,
-    settings: NfkSettings = NfkSettings(),  # noqa: B008
+    settings: NfkSettings = NfkSettings(),
     names: Sequence[str] = FEATURE_NAMES,
     progress: Callable[[int], None] = lambda episodes: None,
 ) -> Solution:
     """The best table for members with a discrete action space whose episodes have `steps` decisions.
 
     names: of the observation's columns, the first two the time and the inventory that remain. `progress` is told how many episodes have
-    ended. The members are given seeds of this exploration, and end in the middle of nothing: seed and begin them anew. Raises BadInput.
+    ended. The members get seeds of this exploration: seed and begin them anew afterwards. Raises BadInput for members and names that are
+    not so.
     """
     columns = _checked(members, steps, settings.features, names)
     rng = np.random.default_rng(settings.seed)
@@ -123,10 +126,12 @@ def _checked(members: Members, steps: int, features: Sequence[str], names: Seque
     space, width = members.actions.space, members.observation_space.shape[0]
     if not isinstance(space, gym.spaces.Discrete) or space.start != 0:
         raise BadInput(f"actions {members.actions.name} were {space}; expected a discrete space from 0")
-    if not isinstance(steps, int | np.integer) or steps < 1:
-        raise BadInput(f"steps was {steps!r}; expected a whole number, 1 or more")
+    if steps < 1:
+        raise BadInput(f"steps was {steps}; expected 1 or more")
     if len(names) != width:
         raise BadInput(f"names were {len(names)}; expected {width}, one for each column of the observation")
+    if not (names[0].startswith("time") and names[1].startswith("inventory")):
+        raise BadInput(f"the first names were {', '.join(names[:2])}; expected the time and the inventory that remain")
     if unknown := [name for name in features if name not in names[2:]]:
         raise BadInput(f"no feature of the market is called {unknown[0]!r}; expected some of {', '.join(names[2:])}")
     return (0, 1, *(list(names).index(name) for name in features))
@@ -135,7 +140,7 @@ def _checked(members: Members, steps: int, features: Sequence[str], names: Seque
 def _solution(seen: Transitions, edges: Edges, members: Members, columns: tuple[int, ...], settings: NfkSettings) -> Solution:
     space = members.actions.space
     assert isinstance(space, gym.spaces.Discrete)
-    return Solution(("time", "inventory", *settings.features), columns, edges, *backward(seen, edges, int(space.n), settings.least))
+    return Solution(("time", "inventory", *settings.features), columns, edges, *backward(seen, edges, int(space.n)))
 
 
 # Exploration --------------------------------------------------------------------------------------------------------------------
@@ -176,8 +181,8 @@ def explore(
     members: Members, columns: tuple[int, ...], length: int, wandering: Wandering, progress: Callable[[int], None] = lambda episodes: None
 ) -> Transitions:
     """So many steps of all members, from new episodes on."""
-    shape, wide = (length, members.count), (length, members.count, len(columns))
-    before, after, rewards = np.empty(wide), np.empty(wide), np.empty(shape)
+    shape, width = (length, members.count), len(columns)
+    before, after, rewards = np.empty((*shape, width)), np.empty((*shape, width)), np.empty(shape)
     actions, ended = np.empty(shape, np.int64), np.empty(shape, np.bool_)
     members.begin(np.arange(members.count))
     for step in range(length):
@@ -188,8 +193,7 @@ def explore(
         after[step] = np.where(ended[step][:, None], members.final_observations, members.observations)[:, columns]
         wandering.stepped(ended[step])
         progress(int(ended[step].sum()))
-    wide = (-1, len(columns))
-    return Transitions(before.reshape(wide), actions.ravel(), rewards.ravel(), after.reshape(wide), ended.ravel())
+    return Transitions(before.reshape(-1, width), actions.ravel(), rewards.ravel(), after.reshape(-1, width), ended.ravel())
 
 
 def cuts(before: NDArray[np.float64], steps: int, settings: NfkSettings) -> Edges:
@@ -208,76 +212,80 @@ def quantiles(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     return tuple(np.unique(np.maximum(edges, above.min())).tolist())
 
 
-# Induction ----------------------------------------------------------------------------------------------------------------------
+# Induction --------------------------------------------------------------------------------------------------------------------
 
 
-def backward(
-    seen: Transitions, edges: Edges, actions: int, least: int = 1
-) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.int64]]:
-    """Choices, values and visits of a `Solution` by the paper's induction on samples; exact where they hold each outcome as often as it comes.
+class Samples(NamedTuple):
+    """Transitions in the table's places, (n,) each. A place counts a time's cells: inventory, then the market."""
 
-    Inventory: bin j stands for exactly j units. A sample from the bin counts as one from j units: its cost and what it leaves are scaled
-    alike, since cost goes with quantity nearly, and rounding what is left would give small fills for nothing. The value of what it leaves
-    lies on the straight line between the two units beside it; nothing left costs nothing.
+    time: NDArray[np.int64]
+    key: NDArray[np.int64]  # place × actions + action
+    cost: NDArray[np.float64]  # of this decision, bps
+    time_after: NDArray[np.int64]
+    place_after: NDArray[np.int64]  # of the whole units that are left
+    part: NDArray[np.float64]  # of a unit that is left beside them
+    goes_on: NDArray[np.bool_]
 
-    An action with fewer than `least` samples is left out of the minimum where another has as many, and one without any always. A cell
-    without samples takes the choice and the value of the nearest that has some at that time: of the same market if there is one. Raises
-    BadInput where the time does not fall from a decision to the next or where a time has no samples.
+
+def backward(seen: Transitions, edges: Edges, actions: int) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.int64]]:
+    """Choices, values and visits of a `Solution`: the paper's induction on samples, exact where each outcome is as often there as it comes.
+
+    Inventory: bin j stands for j units. A sample from anywhere in it counts as one from j units, its cost and what it leaves scaled
+    alike: cost goes with quantity, nearly, and to round what is left would hide small fills. The value of what it leaves lies on the
+    straight line between the units beside it; nothing left costs nothing.
+
+    An action that was never tried in a cell is left out of its minimum. A cell without samples takes choice and value of the nearest
+    that has some at that time (`nearest`). Raises BadInput where the time does not fall from each decision to the next, or no decision
+    was seen at one of the times.
     """
     shape = tuple(len(cuts) + 1 for cuts in edges)
-    units, markets = shape[1] - 1, int(np.prod(shape[2:]))
-    cells, cells_after = binned(seen.before, edges), binned(seen.after, edges)
-    if (~seen.ended & (cells_after[:, 0] >= cells[:, 0])).any():
-        raise BadInput(f"steps was {shape[0]}; expected as many as an episode has decisions: the time must fall by one bin at least")
-    left = seen.before[:, 1]
-    scale = np.divide(cells[:, 1] / units, left, out=np.ones_like(left), where=left > DONE)
-    position = seen.after[:, 1] * scale * units
-    below = np.minimum(position.astype(np.int64), units - 1)
-    flat, market_after = _flat(cells[:, 1:], shape[1:]), _flat(cells_after[:, 2:], shape[2:])
-    key, next_key, order = flat * actions + seen.actions, below * markets + market_after, np.argsort(cells[:, 0], kind="stable")
-    starts = np.searchsorted(cells[order, 0], np.arange(shape[0] + 1))
-    values, choices = np.zeros((shape[0], (units + 1) * markets)), np.zeros((shape[0], (units + 1) * markets), np.int16)
-    visits = np.zeros((shape[0], (units + 1) * markets, actions), np.int64)
+    samples, cells, markets = _samples(seen, edges, actions), int(np.prod(shape[1:])), int(np.prod(shape[2:]))
+    choices, values = np.zeros((shape[0], cells), np.int16), np.zeros((shape[0], cells))
+    visits = np.zeros((shape[0], cells, actions), np.int64)
     for time in range(shape[0]):
-        rows = order[starts[time] : starts[time + 1]]
-        if len(rows) == 0:
+        now = Samples(*(column[samples.time == time] for column in samples))
+        if len(now.time) == 0:
             raise BadInput(f"steps was {shape[0]}; expected as many as an episode has decisions: none was seen with {time} to follow")
-        above = position[rows] - below[rows]
-        later = cells_after[rows, 0], next_key[rows]
-        follows = (1.0 - above) * values[later] + above * values[later[0], later[1] + markets]
-        total = -seen.rewards[rows] * scale[rows] + np.where(seen.ended[rows], 0.0, follows)
-        visits[time] = np.bincount(key[rows], minlength=visits[time].size).reshape(-1, actions)
-        sums = np.bincount(key[rows], total, visits[time].size).reshape(-1, actions)
-        choices[time], values[time] = _least(sums, visits[time], least, shape[1:])
+        below, above = (values[now.time_after, now.place_after + more] for more in (0, markets))
+        total = now.cost + now.goes_on * ((1.0 - now.part) * below + now.part * above)
+        visits[time] = np.bincount(now.key, minlength=cells * actions).reshape(cells, actions)
+        sums = np.bincount(now.key, total, cells * actions).reshape(cells, actions)
+        mean = np.where(visits[time] > 0, sums / np.maximum(visits[time], 1), np.inf)
+        source = nearest(visits[time].any(axis=1), shape[1:])
+        choices[time], values[time] = mean.argmin(axis=1)[source], mean.min(axis=1)[source]
+        values[time, :markets] = 0.0
     return choices.reshape(shape), values.reshape(shape), visits.reshape(*shape, actions)
 
 
-def _flat(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """The places of cells (n, axes) in a flat table of that shape; 0 where it has no axes."""
-    flat = np.zeros(len(cells), np.int64)
-    for axis, size in enumerate(shape):
-        flat = flat * size + cells[:, axis]
-    return flat
+def _samples(seen: Transitions, edges: Edges, actions: int) -> Samples:
+    """Where in the table transitions begin and end. Raises BadInput where the time does not fall."""
+    here, after, units, left = binned(seen.before, edges), binned(seen.after, edges), len(edges[1]), seen.before[:, 1]
+    if (~seen.ended & (after[:, 0] >= here[:, 0])).any():
+        raise BadInput(f"steps was {len(edges[0]) + 1}; expected as many as an episode has decisions: between two the time fell by less")
+    scale = np.divide(here[:, 1] / units, left, out=np.ones_like(left), where=left > DONE)
+    units_after = seen.after[:, 1] * scale * units
+    after[:, 1] = np.minimum(units_after, units - 1)
+    place, place_after = (_places(cells[:, 1:], edges[1:]) for cells in (here, after))
+    costs, part = -seen.rewards * scale, units_after - after[:, 1]
+    return Samples(here[:, 0], place * actions + seen.actions, costs, after[:, 0], place_after, part, ~seen.ended)
 
 
-def _least(
-    sums: NDArray[np.float64], visits: NDArray[np.int64], least: int, shape: tuple[int, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The best action of each cell and its mean cost, at one time; `sums` and `visits` (cells, actions)."""
-    enough = visits >= np.maximum(np.minimum(least, visits.max(axis=1, keepdims=True)), 1)
-    mean = np.where(enough, sums / np.maximum(visits, 1), np.inf)
-    source = _nearest(enough.any(axis=1), shape)
-    best = np.argmin(mean, axis=1)[source]
-    value = mean.min(axis=1)[source]
-    value[: len(value) // shape[0]] = 0.0
-    return best, value
+def _places(cells: NDArray[np.int64], edges: Edges) -> NDArray[np.int64]:
+    """The places (n,) of cells (n, axes) in a flat table."""
+    places = np.zeros(len(cells), np.int64)
+    for cuts, bins in zip(edges, cells.T, strict=True):
+        places = places * (len(cuts) + 1) + bins
+    return places
 
 
-def _nearest(visited: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """For each cell, the visited one to take from: itself, the nearest inventory of the same market, or of the nearest market."""
-    places = np.indices(shape).reshape(len(shape), -1).T
+def nearest(visited: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """For each cell (inventory, then the market, flat) the visited one to take from: itself, else one of the same market with the nearest
+    inventory, else one of the nearest market. Nothing left is near nothing else.
+    """
+    places = np.indices(shape, np.int32).reshape(len(shape), -1).T
     there = places[visited]
     apart = np.abs(places[:, None] - there)
     distance = apart[..., 0] + shape[0] * apart[..., 1:].sum(axis=-1)
-    distance += distance.max() * ((places[:, None, 0] == 0) != (there[:, 0] == 0))  # nothing left is like nothing else
-    return np.flatnonzero(visited)[np.argmin(distance, axis=1)]
+    distance += (distance.max() + 1) * ((places[:, None, 0] == 0) != (there[:, 0] == 0))
+    chosen: NDArray[np.int64] = np.flatnonzero(visited)[distance.argmin(axis=1)]
+    return chosen
