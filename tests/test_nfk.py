@@ -151,7 +151,7 @@ def test_the_nearest_cell_is_of_the_same_market_where_there_is_one_and_nothing_l
 def solved(world: World, **settings: Any) -> tuple[WorldMembers, Solution]:
     """Members that trade units, and the table for them with a bin for each number of units."""
     members = WorldMembers(world, 64, unit_actions(world))
-    chosen = {"inventories": world.units, "features": (), "episodes": 1024} | settings
+    chosen = {"inventories": world.units, "features": (), "episodes": 512} | settings
     return members, solve(members, world.steps, NfkSettings(**chosen), members.feature_names)
 
 

@@ -75,7 +75,8 @@ class Solution:
     """A table to act by. `features` are cut at `edges` (np.searchsorted, side="right"), which gives every array its first d axes.
 
     The time's bins count the decisions that remain after this one. The inventory's first bin is nothing left, and the others stand for
-    1, 2, ... units.
+    1, 2, ... units. A minimum of means is lower than the mean to be had, the more so the fewer the samples: believe a fresh run more than
+    `values`.
     """
 
     features: tuple[str, ...]  # "time", "inventory", then the market's
@@ -93,7 +94,7 @@ class Solution:
 
 def binned(values: NDArray[Any], edges: Edges) -> NDArray[np.int64]:
     """The bins (n, d) of features (n, d)."""
-    return np.stack([np.searchsorted(cuts, column, side="right") for cuts, column in zip(edges, values.T, strict=True)], axis=1)
+    return np.stack([np.searchsorted(at, column, side="right") for at, column in zip(edges, values.T, strict=True)], axis=1)
 
 
 def solve(
@@ -106,8 +107,8 @@ def solve(
     """The best table for members with a discrete action space whose episodes have `steps` decisions.
 
     names: of the observation's columns, the first two the time and the inventory that remain. `progress` is told how many episodes have
-    ended. The members get seeds of this exploration: seed and begin them anew afterwards. Raises BadInput for members and names that are
-    not so.
+    ended. The members get seeds of this exploration: seed and begin them anew afterwards. Raises BadInput where members, steps and names
+    do not fit each other.
     """
     columns = _checked(members, steps, settings.features, names)
     rng = np.random.default_rng(settings.seed)
@@ -198,9 +199,8 @@ def explore(
 
 def cuts(before: NDArray[np.float64], steps: int, settings: NfkSettings) -> Edges:
     """The edges of all features: time by decision, inventory by unit, the market's at quantiles of what was seen."""
-    time = tuple((np.arange(1, steps) + 0.5) / steps)
-    inventory = (DONE, *((np.arange(1, settings.inventories) + 0.5) / settings.inventories))
-    return (time, inventory, *(quantiles(column, settings.bins) for column in before.T[2:]))
+    time, inventory = (((np.arange(1, count) + 0.5) / count).tolist() for count in (steps, settings.inventories))
+    return (tuple(time), (DONE, *inventory), *(quantiles(column, settings.bins) for column in before.T[2:]))
 
 
 def quantiles(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
@@ -238,7 +238,7 @@ def backward(seen: Transitions, edges: Edges, actions: int) -> tuple[NDArray[np.
     that has some at that time (`nearest`). Raises BadInput where the time does not fall from each decision to the next, or no decision
     was seen at one of the times.
     """
-    shape = tuple(len(cuts) + 1 for cuts in edges)
+    shape = tuple(len(at) + 1 for at in edges)
     samples, cells, markets = _samples(seen, edges, actions), int(np.prod(shape[1:])), int(np.prod(shape[2:]))
     choices, values = np.zeros((shape[0], cells), np.int16), np.zeros((shape[0], cells))
     visits = np.zeros((shape[0], cells, actions), np.int64)
@@ -273,8 +273,8 @@ def _samples(seen: Transitions, edges: Edges, actions: int) -> Samples:
 def _places(cells: NDArray[np.int64], edges: Edges) -> NDArray[np.int64]:
     """The places (n,) of cells (n, axes) in a flat table."""
     places = np.zeros(len(cells), np.int64)
-    for cuts, bins in zip(edges, cells.T, strict=True):
-        places = places * (len(cuts) + 1) + bins
+    for at, bins in zip(edges, cells.T, strict=True):
+        places = places * (len(at) + 1) + bins
     return places
 
 
