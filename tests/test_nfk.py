@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tercet.envs.execution import EnvSettings, ExecutionMembers
 from tercet.envs.members import Members
-from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World, WorldMembers, share_actions, unit_actions
+from tercet.envs.worldmembers import WorldMembers, share_actions, unit_actions
+from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World
 from tercet.errors import BadInput
 from tercet.execution.observation import FEATURES
 from tercet.learn.nfk import NfkSettings, Solution, Transitions, backward, cuts, nearest, quantiles, solve

@@ -31,6 +31,7 @@ COUNTED: Final = (
     "_current_progress_remaining",
     "exploration_rate",
     "ent_coef",
+    "teacher",
     "_last_obs",
     "_last_original_obs",
     "_last_episode_starts",

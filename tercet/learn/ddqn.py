@@ -19,6 +19,7 @@ class DoubleDQN(DQN):
     def __init__(self, *args: Any, double: bool = True, **options: Any) -> None:
         """`double`: False is the target of Mnih et al. (2015). The rest is DQN's."""
         self.double = double
+        self.teacher: Any = None  # who decides before learning starts, instead of chance, in half of the environments
         super().__init__(*args, **options)
 
     def predict(
@@ -35,6 +36,10 @@ class DoubleDQN(DQN):
     def _sample_action(self, learning_starts: int, action_noise: Any = None, n_envs: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
         if self.num_timesteps < learning_starts:
             actions = np.random.randint(self.action_space.n, size=n_envs)  # type: ignore[attr-defined]  # Discrete
+            if self.teacher is not None:
+                taught = np.arange(n_envs) % 2 == 0
+                masks = self.env.env_method("action_masks")  # type: ignore[union-attr]  # set when it learns
+                actions = np.where(taught, self.teacher(self._last_obs, np.array(masks)), actions)
         else:
             actions, _ = self.predict(self._last_obs)
         return actions, actions

@@ -1,0 +1,1 @@
+"""`tercet train`: an agent that learns to work parents, kept as a policy file."""
