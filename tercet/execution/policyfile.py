@@ -225,6 +225,7 @@ def _broken_table(file: PolicyFile) -> str:
         return "its table's edges were not rising finite numbers; expected such"
     if len(table.choices) != 2 * prod(table.shape):
         return f"its table's choices were {len(table.choices)} bytes; expected {2 * prod(table.shape)} for bins of {table.shape}"
-    if not (0 <= table.array().min() and table.array().max() < moves):
-        return f"its table's choices were {table.array().min()} to {table.array().max()}; expected 0 to {moves - 1}"
+    least, most = table.array().min(), table.array().max()
+    if least < 0 or most >= moves:
+        return f"its table's choices were {least} to {most}; expected 0 to {moves - 1}"
     return ""
