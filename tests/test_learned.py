@@ -20,14 +20,20 @@ from tercet.compiled import compiled
 from tercet.envs.actions import actions_of
 from tercet.envs.execution import EnvSettings, ExecutionMembers
 from tercet.errors import BadInput
-from tercet.execution.acting import OUTPUTS
+from tercet.execution.acting import OUTPUTS, tanh
 from tercet.execution.learned import find_policy, outputs, policy_of
-from tercet.execution.observation import USUAL
+from tercet.execution.moves import SHARES, continuous, discrete, price_level
+from tercet.execution.observation import USUAL, observe
+from tercet.execution.policy import Policy
 from tercet.execution.policyfile import FORMAT, HEADER, LAYOUT, MAGIC, NAMES, PolicyFile, network_from, read, table_from, write
+from tercet.execution.view import VIEW
 from tercet.intrinsics import array_at, floats_on_stack
+from tercet.market.events import BUY, SELL
 
 SMALL: dict[str, Any] = {"market": "crowd:zero", "bank": 2, "step": "3s", "horizon": ("1min",), "size": (0.3, 1.0)}
-STEPS = 20 if numba.config.DISABLE_JIT else 65  # an episode has 20
+STEPS = 65  # an episode has 20
+UNCOMPILED = bool(numba.config.DISABLE_JIT)
+in_a_market = pytest.mark.skipif(UNCOMPILED, reason="a market takes minutes with uncompiled code")
 SPACES = tuple(OUTPUTS)
 
 
@@ -50,7 +56,7 @@ def policy_file(actions: str = "discrete", **changes: Any) -> PolicyFile:
     usual = dict.fromkeys(USUAL.names or (), 1.5)
     terms = {"name": "mine", "algo": "ppo", "actions": actions, "step_ns": 3_000_000_000, "usual": usual}
     if "table" not in changes:
-        terms["network"] = random_network(OUTPUTS.get(actions, 2))
+        terms["network"] = random_network(OUTPUTS.get(actions, 2), seed=7)
     return PolicyFile(**terms | changes)
 
 
@@ -209,6 +215,11 @@ def test_compiled_outputs_are_those_of_numpy(hidden: tuple[int, ...], activation
     assert outputs(file, rows).tobytes() == outputs(file, rows).tobytes()
 
 
+def test_tanh_is_tanh() -> None:
+    x = np.concatenate([np.linspace(-12, 12, 20_001), [0.0, 1e-30, -1e30, 1e30]]).astype(np.float32)
+    assert max(abs(tanh(value) - np.tanh(float(value))) for value in x[:: 100 if UNCOMPILED else 1]) < 3e-7
+
+
 def test_outputs_are_refused_for_a_table_and_for_another_shape() -> None:
     with pytest.raises(BadInput, match="expected a network"):
         outputs(policy_file(table=random_table(16)), some_observations())
@@ -241,6 +252,34 @@ def test_an_array_at_an_address_is_what_stands_there() -> None:
 
 
 # Acting --------------------------------------------------------------------------------------------------------------------------
+
+
+def some_view(side: int) -> Any:
+    """A VIEW of a parent half an hour long, a third of it filled, in an ordinary book."""
+    view = np.zeros(1, VIEW).view(np.recarray)[0]
+    view.end, view.now, view.step, view.elapsed = 1800 * 10**9, 600 * 10**9, 3 * 10**9, 1 / 3
+    view.side, view.lots, view.filled = side, 900, 300
+    view.bid, view.ask, view.mid, view.microprice, view.arrival_mid = 10_000, 10_004, 10_002.0, 10_002.5, 10_001.0
+    view.depth[:], view.ticks[0], view.ticks[1] = 40, np.arange(10_000, 9_995, -1), np.arange(10_004, 10_009)
+    view.volume, view.volatility_short, view.volatility_long, view.most = 30.0, 0.5, 0.6, 1.0
+    return view
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("actions", SPACES)
+def test_one_decision_is_that_of_an_agent_who_sees_the_features(actions: str, side: int) -> None:
+    file, view, move = policy_file(actions), some_view(side), {"discrete": discrete, "continuous": continuous, "price-level": price_level}
+    acting, agent = policy_of(file), Policy("agent", move[actions], SHARES)
+    pad, other = acting.new_pad(), agent.new_pad()
+    usual, features = np.array([(1.5,) * 6], USUAL).view(np.recarray)[0], np.zeros(len(NAMES), np.float32)
+    for filled_before in (0, 300):
+        observe(view, usual, filled_before, features)
+        found = outputs(file, features[None])[0]
+        other.action[:] = np.clip(found, -1, 1) if actions == "continuous" else (np.argmax(found), 0)
+        count = acting.decide(view, pad)
+        assert count == agent.decide(view, other)
+        assert pad.children[:count].tobytes() == other.children[:count].tobytes()
+        assert pad.memory[0] == 300
 
 
 @cache
@@ -287,6 +326,7 @@ def compare(file: PolicyFile, count: int = 4, threads: int = 1, **settings: Any)
     assert len(np.unique(taken)) > 3
 
 
+@in_a_market
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("actions", SPACES)
 def test_a_network_acts_as_its_outputs_say_bit_for_bit(actions: str, masked: bool) -> None:
@@ -295,16 +335,19 @@ def test_a_network_acts_as_its_outputs_say_bit_for_bit(actions: str, masked: boo
     compare(policy_file(actions, masked=masked, usual=usual()))
 
 
+@in_a_market
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("actions", ["discrete", "price-level"])
 def test_a_table_acts_as_it_says_bit_for_bit(actions: str, masked: bool) -> None:
     compare(policy_file(actions, masked=masked, usual=usual(), table=random_table(OUTPUTS[actions])))
 
 
+@in_a_market
 def test_a_network_acts_the_same_on_two_threads() -> None:
     compare(policy_file(masked=True, usual=usual(), network=random_network(16, (64, 64), "tanh")), count=34, threads=2)
 
 
+@in_a_market
 def test_equal_outputs_choose_the_lowest_open_action() -> None:
     flat = network_from("relu", [(np.zeros((27, 16)), np.zeros(16))])
     inside, _ = worked(ExecutionMembers(EnvSettings(actions=policy_of(policy_file(usual=usual(), network=flat)), **SMALL), 2))
@@ -312,6 +355,7 @@ def test_equal_outputs_choose_the_lowest_open_action() -> None:
     assert inside == outside
 
 
+@in_a_market
 def test_a_policy_may_be_called_as_an_action_space_is() -> None:
     members = ExecutionMembers(EnvSettings(actions=policy_of(policy_file(name="discrete", usual=usual())), **SMALL), 2)
     worked(members)
@@ -319,6 +363,7 @@ def test_a_policy_may_be_called_as_an_action_space_is() -> None:
     assert members.masks.all()
 
 
+@in_a_market
 def test_a_snapshot_goes_back_to_the_policy_of_this_process() -> None:
     members = ExecutionMembers(EnvSettings(actions=policy_of(policy_file(usual=usual())), **SMALL), 2)
     members.begin(np.arange(2))
@@ -333,10 +378,11 @@ def test_a_snapshot_goes_back_to_the_policy_of_this_process() -> None:
     members.step(np.zeros(2))
 
 
+@in_a_market
 def test_a_backtest_takes_a_policy_file(tmp_path: Path) -> None:
     write(tmp_path / "mine.tercet", policy_file(masked=True))
     words = ["backtest", "--policies", "twap,mine.tercet", "--market", "crowd:zero", "--parents", "4", "--horizon", "1min", "--step", "2s"]
-    command = [sys.executable, "-m", "tercet.cli.app", *words, "--json", "out.json"]
+    command = [sys.executable, "-c", "from tercet.cli.app import main; main()", *words, "--json", "out.json"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     said = json.loads((tmp_path / "out.json").read_text())

@@ -72,8 +72,8 @@ def _record(file: PolicyFile) -> tuple[NDArray[Any], ...]:
 
 
 def _new_record(file: PolicyFile) -> tuple[NDArray[Any], ...]:
-    rows = np.zeros(1, LEARNED)
-    learned = rows.view(np.recarray)[0]
+    rows = np.zeros(1, LEARNED).view(np.recarray)
+    learned = rows[0]
     for name, size in file.usual.items():
         learned.usual[name] = size
     learned.moves, learned.outputs, learned.masked = MOVES[file.actions], OUTPUTS[file.actions], file.masked

@@ -115,8 +115,10 @@ def _ends(file: PolicyFile) -> tuple[list[Any], list[Any]]:
     given = [helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["batch", len(NAMES)])]
     if file.masked:
         given.append(helper.make_tensor_value_info("mask", TensorProto.BOOL, ["batch", count]))
-    kind, shape = (TensorProto.FLOAT, ["batch", count]) if file.actions == "continuous" else (TensorProto.INT64, ["batch"])
-    action = helper.make_tensor_value_info("action", kind, shape)
+    if file.actions == "continuous":
+        action = helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", count])
+    else:
+        action = helper.make_tensor_value_info("action", TensorProto.INT64, ["batch"])
     return given, [action, helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["batch", count])]
 
 
