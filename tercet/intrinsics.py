@@ -80,7 +80,7 @@ def _same(rows: Any) -> Any:
 
 def _read_at(address: int, count: int, kind: Any) -> Any:
     dtype = np.dtype(kind)
-    rows: Any = np.ndarray(count, dtype, (ctypes.c_char * (count * dtype.itemsize)).from_address(address))
+    rows: Any = np.ndarray(count, dtype, (ctypes.c_char * (int(count) * dtype.itemsize)).from_address(int(address)))
     return rows.view(np.recarray) if dtype.names else rows
 
 
