@@ -1,10 +1,14 @@
-"""Two instructions that numba has no words for. Neither changes what is computed."""
+"""Four instructions that numba has no words for. None changes what is computed."""
 
+import ctypes
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, types
+from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 _READ, _TO_SECOND_CACHE, _DATA = 0, 2, 1  # of llvm.prefetch; in the first cache it would push out what is worked on
 
@@ -33,6 +37,39 @@ def _unowned(typing: Any, rows: Any) -> Any:
     return rows(rows), generate
 
 
+@intrinsic
+def _array_at(typing: Any, address: Any, count: Any, kind: Any) -> Any:
+    rows = types.Array(kind.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _borrowed(context, builder, rows, arguments[0], arguments[1])
+
+    return rows(types.int64, types.int64, kind), generate
+
+
+@intrinsic(prefer_literal=True)
+def _floats_on_stack(typing: Any, count: Any) -> Any:
+    if not isinstance(count, types.IntegerLiteral):
+        raise RequireLiteralValue("count of floats_on_stack")
+    rows = types.Array(types.float32, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.IntType(64)
+        room = cgutils.alloca_once(builder, ir.FloatType(), size=number(count.literal_value))
+        return _borrowed(context, builder, rows, builder.ptrtoint(room, number), number(count.literal_value))
+
+    return rows(count), generate
+
+
+def _borrowed(context: Any, builder: Any, rows: Any, address: Any, count: Any) -> Any:
+    """An array value of `count` items at an address, which it does not own."""
+    array = context.make_array(rows)(context, builder)
+    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(rows.dtype)))
+    pointer = builder.inttoptr(address, array.data.type)
+    populate_array(array, data=pointer, shape=[count], strides=[itemsize], itemsize=itemsize, meminfo=None)
+    return array._getvalue()
+
+
 def _nothing(address: int) -> None:
     pass
 
@@ -41,7 +78,21 @@ def _same(rows: Any) -> Any:
     return rows
 
 
+def _read_at(address: int, count: int, kind: Any) -> Any:
+    dtype = np.dtype(kind)
+    rows: Any = np.ndarray(count, dtype, (ctypes.c_char * (int(count) * dtype.itemsize)).from_address(int(address)))
+    return rows.view(np.recarray) if dtype.names else rows
+
+
+def _new_floats(count: int) -> Any:
+    return np.empty(count, np.float32)
+
+
 # ask_for(address): bring the line of memory there near the processor, without waiting for it; a wrong address does no harm.
 ask_for: Any = _nothing if config.DISABLE_JIT else _ask_for
 # unowned(rows): the same array (or None) without a count of its references, each change of which is atomic; the caller keeps it alive.
 unowned: Any = _same if config.DISABLE_JIT else _unowned
+# array_at(address, count, dtype): the array of that many items in memory there, without a count of references; the caller keeps it alive.
+array_at: Any = _read_at if config.DISABLE_JIT else _array_at
+# floats_on_stack(count): an array of a constant count of float32s, holding anything, for as long as the function that asks runs.
+floats_on_stack: Any = _new_floats if config.DISABLE_JIT else _floats_on_stack

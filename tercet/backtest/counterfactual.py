@@ -26,7 +26,7 @@ from tercet.backtest.coupled import MARK, machines
 from tercet.backtest.episode import OUTCOME
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import SECOND, Plan, plan, records
-from tercet.backtest.runner import MOST_DECISIONS, Settings, Worker, chunks, warnings
+from tercet.backtest.runner import MOST_DECISIONS, Settings, Worker, chunks, other_paces, warnings
 from tercet.book.records import PASSIVE
 from tercet.book.state import MARKET
 from tercet.errors import BadInput
@@ -178,7 +178,7 @@ def impact(
     _on_all_cores(plan, settings, work_chunk)
     names = tuple(policy.name for policy in policies)
     parts = (true["impact"], true["own"], true["drift"], costs["is_bps"], displacement)
-    said = (*market.notes, *warnings(names, costs, outcomes))
+    said = (*market.notes, *other_paces(policies, settings.step_ns), *warnings(names, costs, outcomes))
     return Impact(market, plan, names, settings, times, *parts, costs, outcomes, said)
 
 

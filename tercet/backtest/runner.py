@@ -159,7 +159,8 @@ def run(
         for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
             done.result()
     names = tuple(policy.name for policy in policies)
-    return Result(market, plan, names, settings, costs, outcomes, (*market.notes, *warnings(names, costs, outcomes)))
+    said = (*market.notes, *other_paces(policies, settings.step_ns), *warnings(names, costs, outcomes))
+    return Result(market, plan, names, settings, costs, outcomes, said)
 
 
 def look_after(rows: Any, after_ns: Sequence[int], close_ns: int) -> None:
@@ -176,6 +177,13 @@ def chunks(plan: Plan, threads: int) -> list[NDArray[np.int64]]:
         places = np.flatnonzero(plan.sessions == session)
         pieces += np.array_split(places, 4 * threads if len(sessions) == 1 else 1)
     return [piece for piece in pieces if len(piece)]
+
+
+def other_paces(policies: Sequence[Policy], step_ns: int) -> list[str]:
+    """Sentences on policies that were trained to decide at another pace."""
+    others = [policy for policy in policies if policy.step_ns not in (0, step_ns)]
+    sentence = "{}: was trained to decide every {:g} s and decides every {:g} s here; expected the same step"
+    return [sentence.format(policy.name, policy.step_ns / 1e9, step_ns / 1e9) for policy in others]
 
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:

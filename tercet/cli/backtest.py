@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from tercet.cli.output import console, say_json
-from tercet.errors import BadInput
 
 NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
 PARTS = {
@@ -35,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def backtest(
     market: Annotated[str, typer.Option(help="history:DAY or crowd:NAME.")] = "crowd:default",
-    policies: Annotated[str, typer.Option(help="Names, with commas between them.")] = NINE,
+    policies: Annotated[str, typer.Option(help="Names or policy files, with commas between them.")] = NINE,
     parents: Annotated[int, typer.Option(help="How many parent orders each policy works.")] = 200,
     size: Annotated[str, typer.Option(help="Lots (2000), or a share: 1%adv, 10%volume.")] = "1%volume",
     horizon: Annotated[str, typer.Option(help="How long each parent may take, such as 5min.")] = "5min",
@@ -72,7 +71,7 @@ def backtest(
     result, summary = _run(where, orders, chosen, settings)
     summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
     if html:
-        _write_page(html, result, summary)
+        _write_page(html, result, summary, chosen)
     if json_file:
         say_json(summary, json_file)
     _show(summary)
@@ -89,12 +88,9 @@ def demo(
 
 
 def _policies(names: str) -> list[Any]:
-    from tercet.execution.schedules import by_name
+    from tercet.execution.learned import find_policy
 
-    try:
-        return [by_name(name.strip()) for name in names.split(",")]
-    except KeyError as error:
-        raise BadInput(error.args[0]) from error
+    return [find_policy(name.strip()) for name in names.split(",")]
 
 
 def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
@@ -120,10 +116,10 @@ def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any
     return results[0], summary(*results)
 
 
-def _write_page(path: Path, result: Any, summary: dict[str, Any]) -> None:
+def _write_page(path: Path, result: Any, summary: dict[str, Any], policies: list[Any]) -> None:
     from tercet.report.backtest import write
 
-    write(path, result, summary, shlex.join(["tercet", *sys.argv[1:]]))
+    write(path, result, summary, shlex.join(["tercet", *sys.argv[1:]]), policies)
 
 
 def _table(*headings: str) -> Table:

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def impact(
     market: Annotated[str, typer.Option(help="crowd:NAME; a recorded day has no run without us.")] = "crowd:default",
-    policies: Annotated[str, typer.Option(help="Names, with commas between them.")] = "twap,passive-then-cross",
+    policies: Annotated[str, typer.Option(help="Names or policy files, with commas between them.")] = "twap,passive-then-cross",
     parents: Annotated[int, typer.Option(help="How many parent orders each policy works.")] = 400,
     size: Annotated[str, typer.Option(help="Lots (2000), or a share: 1%adv, 10%volume.")] = "5%volume",
     horizon: Annotated[str, typer.Option(help="How long each parent may take, such as 5min.")] = "5min",
@@ -61,12 +61,9 @@ def impact(
 
 
 def _policies(names: str) -> list[Any]:
-    from tercet.execution.schedules import by_name
+    from tercet.execution.learned import find_policy
 
-    try:
-        return [by_name(name.strip()) for name in names.split(",")]
-    except KeyError as error:
-        raise BadInput(error.args[0]) from error
+    return [find_policy(name.strip()) for name in names.split(",")]
 
 
 def _measure(where: Any, orders: Any, chosen: list[Any], settings: Any, after_ns: list[int], pairs: int) -> tuple[Any, list[Any]]:

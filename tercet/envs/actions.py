@@ -5,9 +5,10 @@ import numpy as np
 
 from tercet.envs.members import Actions
 from tercet.errors import BadInput
+from tercet.execution.learned import find_policy, is_path
 from tercet.execution.moves import DISCRETE, PRICE_LEVEL, PRICE_LEVELS, SHARES, WHERE, continuous, discrete, price_level
 from tercet.execution.policy import Policy
-from tercet.execution.schedules import POLICIES, by_name
+from tercet.execution.schedules import POLICIES
 
 MASKS = {"discrete": DISCRETE, "price-level": PRICE_LEVEL}
 
@@ -25,13 +26,19 @@ ACTIONS = _spaces()
 
 
 def actions_of(what: str | Actions | Policy) -> Actions:
-    """Action spaces by name, a policy or its name (a space of one action in which it decides), or as they are."""
+    """Action spaces by name, a policy, its name or its file (a space of one action in which it decides), or as they are."""
     if isinstance(what, Actions):
         return what
     if isinstance(what, Policy):
         return Actions.of_policy(what)
     if what in ACTIONS:
         return ACTIONS[what]
-    if what in POLICIES:
-        return Actions.of_policy(by_name(what))
-    raise BadInput(f"actions was {what!r}; expected one of {', '.join(ACTIONS)} or a policy: {' '.join(POLICIES)}")
+    if what in POLICIES or is_path(what):
+        return Actions.of_policy(find_policy(what))
+    raise BadInput(f"actions was {what!r}; expected one of {', '.join(ACTIONS)} or a policy: {' '.join(POLICIES)}, or the path of a file")
+
+
+def mask_of(actions: Actions) -> int:
+    """Which masks hold: those of a named action space; none for a policy, whatever its name."""
+    known = ACTIONS.get(actions.name)
+    return MASKS.get(actions.name, 0) if known is not None and known.space == actions.space else 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
-from tercet.envs.actions import MASKS, actions_of
+from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.render import Trail, ansi, rgb_array
@@ -39,7 +39,9 @@ class EnvSettings:
     """What episodes are made of. A pair (low, high) is drawn anew for each episode, evenly in logarithms."""
 
     market: str | tuple[str, ...] = field(default="crowd:default", metadata={"help": "a market's name, or several to be drawn from"})
-    actions: str | Actions | Policy = field(default="discrete", metadata={"help": "discrete, continuous, price-level, or a policy"})
+    actions: str | Actions | Policy = field(
+        default="discrete", metadata={"help": "discrete, continuous, price-level, a policy or its file"}
+    )
     reward: str | Callable[..., float] = field(default="shortfall", metadata={"help": f"{', '.join(REWARDS)}, or one of your own"})
     risk_aversion: float = field(default=1e-3, metadata={"help": "of risk-averse, per bp² of variance"})
     impact: float = field(default=1.0, metadata={"help": "of impact-averse, weight beside cost"})
@@ -155,7 +157,7 @@ class ExecutionMembers:
             table[:] = np.quantile(sample, np.linspace(0, 1, LATENCY_STEPS)).astype(np.int64)
         ranges.fees = fees_of(self.markets[0].instrument)
         ranges.usual = self.bank.usual
-        ranges.mask = MASKS.get(self.actions.name, 0)
+        ranges.mask = mask_of(self.actions)
         return rows
 
     def _make_arrays(self) -> None:
@@ -163,7 +165,7 @@ class ExecutionMembers:
         self.sims = np.zeros(count, self.bank.sims.dtype).view(np.recarray)
         self.members = np.zeros(count, MEMBER).view(np.recarray)
         self.parents = np.zeros(count, PARENT).view(np.recarray)
-        self.members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
+        self._set_pads()
         self.observations, self.final_observations = (np.zeros((count, features), np.float32) for _ in range(2))
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
         self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
@@ -180,6 +182,9 @@ class ExecutionMembers:
         sims, parents, templates, members = (rows.view(np.ndarray) for rows in (self.sims, self.parents, self.bank.templates, self.members))
         self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
         self._terms = (parents, templates, self.bank.volumes, self._ranges, members)
+
+    def _set_pads(self) -> None:
+        self.members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
 
     def seed(self, places: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
         """Give those members new seeds; their next episode is their first."""
@@ -272,6 +277,7 @@ class ExecutionMembers:
             raise BadInput("the snapshot was of other members; expected as many of the same market")
         for kept, array in zip(state, arrays, strict=True):
             array.view(np.uint8).reshape(-1)[:] = np.frombuffer(kept, np.uint8)
+        self._set_pads()  # a trained policy's settings mean nothing outside of the process that took the snapshot
         for place, trail in enumerate(self._trails):
             trail.begin(self._view(place))
 

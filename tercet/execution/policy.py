@@ -42,6 +42,7 @@ class Policy:
     name: str
     decide: Any
     settings: tuple[float, ...] = field(default=())
+    step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
 
     def new_pad(self) -> Any:
         """A pad with this policy's settings, blank memory and no children."""
