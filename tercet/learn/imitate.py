@@ -25,7 +25,7 @@ TIME, LEFT, HORIZON = (next(i for i, (name, _) in enumerate(FEATURES) if name ==
 URGENCIES = (0.0, 1.0, 2.0, 4.0)  # kappa T of Almgren & Chriss (2000, eq. 18); 0 is TWAP
 AGGRESSIVENESS = {JOIN: 0.0, IMPROVE: 0.25, MID: 0.5, CROSS: 1.0}  # of a continuous agent, in spreads from the near touch
 STRAYS = 0.3  # share of decisions taken at random while the agent watches, so that it learns the way back
-EPOCHS, BATCH = 8, 4096
+EPOCHS, BATCH = 40, 1024
 
 
 @dataclass(frozen=True)

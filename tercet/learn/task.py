@@ -13,7 +13,7 @@ from tercet.envs.execution import EnvSettings, ExecutionMembers
 from tercet.envs.members import Actions, Members
 from tercet.envs.worldmembers import WorldMembers
 from tercet.envs.worlds import World
-from tercet.execution.schedules import by_name
+from tercet.execution.policy import Policy
 
 EPISODES: int = 1 << 40  # seeds from here on are for validation, from twice that on for tests; training's lie below
 SEEDS: int = 1 << 20  # of one training run
@@ -67,7 +67,7 @@ def costs(task: Task, choose: Choose, count: int, first_seed: int) -> NDArray[np
     return np.array([one[task.cost] for one in episodes(task.make(count, None), choose, first_seed)])
 
 
-def policy_costs(task: Task, policy: str, count: int, first_seed: int) -> NDArray[np.float64]:
-    """The same of a shipped policy, on the same episodes where seeds are the same."""
-    members = task.make(count, actions_of(by_name(policy)))
+def policy_costs(task: Task, policy: Policy | str, count: int, first_seed: int) -> NDArray[np.float64]:
+    """The same of a policy, or a shipped one's name, on the same episodes where seeds are the same."""
+    members = task.make(count, actions_of(policy))
     return np.array([one[task.cost] for one in episodes(members, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)])

@@ -21,6 +21,7 @@ from stable_baselines3.common.logger import configure
 from tercet.errors import BadInput, TercetError
 from tercet.learn import checkpoint
 from tercet.learn.agents import new_agent
+from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
 from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs, policy_costs
 from tercet.learn.vecenv import MemberVecEnv
@@ -83,13 +84,14 @@ def train(
     folder: Path | None = None,
     run: RunSettings | None = None,
     resume: bool = False,
+    teacher: Teacher | None = None,
     tell: Tell = silent,
     warn: Warn = silent,
 ) -> Trained:
     """Train an agent; with a `folder`, keep checkpoints and TensorBoard's events there.
 
     resume: go on from the newest whole checkpoint in `folder`, whose settings must be these. On one thread the weights at the end are
-    those of a run that was never cut. Raises BadInput, and TercetError where weights are no longer numbers.
+    those of a run that was never cut. teacher: who is imitated first. Raises BadInput, and TercetError where weights are no longer numbers.
     """
     envs = MemberVecEnv(task.make(settings.envs, None), reward_scale=settings.reward_scale)
     agent = new_agent(settings, envs)
@@ -100,6 +102,8 @@ def train(
     else:
         watch.make_folder()
         envs.seed_members(settings.seed * SEEDS)
+        if teacher is not None:
+            imitate(agent, task, teacher, settings.seed)
     began = time.perf_counter()
     with stoppable(watch):
         learn(agent, settings, watch)
