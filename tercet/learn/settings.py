@@ -28,7 +28,7 @@ class TrainSettings:
     minibatch: int = field(default=4096, metadata={"help": "PPO: transitions in an update"})
     epochs: int = field(default=4, metadata={"help": "PPO: passes over a rollout"})
     gae_lambda: float = field(default=0.95, metadata={"help": "PPO: of generalised advantage estimation"})
-    entropy: float = field(default=0.01, metadata={"help": "PPO: weight of the entropy at the beginning; it falls to 0"})
+    entropy: float = field(default=0.01, metadata={"help": "PPO: weight of the entropy, in a loss of normalised advantages"})
     clip: float = field(default=0.2, metadata={"help": "PPO: clip range"})
     deviation: float = field(default=0.5, metadata={"help": "continuous PPO: standard deviation of its exploration at the beginning"})
     buffer: int = field(default=1_000_000, metadata={"help": "DQN: transitions kept"})

@@ -178,8 +178,6 @@ class Watch(BaseCallback):
     def _on_rollout_start(self) -> None:
         model: Any = self.model
         steps = model.num_timesteps
-        if self.settings.algo in (PPO, PPO_CONTINUOUS):
-            model.ent_coef = self.settings.entropy * model._current_progress_remaining
         self._iteration += 1
         if self._iteration % self._pace != 1 % self._pace and not self.asked:
             return
