@@ -63,3 +63,13 @@ def play_market(sim: Any, events: Any, count: Any, scratch: Any) -> Any:
     until = sim.applied + count
     while sim.applied < until and next_market_event(sim, events) < NEVER:
         act(sim, events, scratch)
+
+
+@compiled
+def decide_many(decide: Any, views: Any, pads: Any, count: Any) -> Any:
+    """Let a policy decide so often, on one view after another; returns how many children it sent."""
+    sent = 0
+    for i in range(count):
+        place = i % len(views)
+        sent += decide(views[place], pads[place])
+    return sent

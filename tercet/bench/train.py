@@ -8,15 +8,21 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import market
 from tercet.bench.env import MEMBERS, applied_ever, opened
+from tercet.bench.loops import decide_many
 from tercet.envs.execution import ExecutionMembers
 from tercet.envs.members import Members
+from tercet.execution.learned import policy_of
+from tercet.execution.policy import PAD
+from tercet.execution.policyfile import PolicyFile
+from tercet.learn.export import network_of
 from tercet.learn.settings import DDQN, PPO, TrainSettings
 from tercet.learn.task import Task
 from tercet.learn.train import RunSettings, train
 
 STEP_S = 3.23  # of crowd:zero, in which some 100 messages are applied
 ROUNDS = 3
-STEPS = {PPO: 24 * 16 * MEMBERS, DDQN: 200 * MEMBERS}
+STEPS = {PPO: 24 * 16 * MEMBERS, DDQN: 320 * MEMBERS}
+VIEWS, DECISIONS = 64, 200_000
 EPISODE_STEPS = 60
 
 
@@ -63,8 +69,8 @@ class NullMembers:
 
 def measure() -> dict[str, float]:
     """Steps a second of PPO and Double DQN, the best of ROUNDS in turn, with messages a step and the replay ratio beside."""
-    measured: dict[str, float] = {}
     book = opened(market("crowd:zero"), STEP_S)
+    measured = {"act.us": decision_us(book)}
     for algo in (PPO, DDQN):
         settings = TrainSettings(algo=algo, envs=MEMBERS, steps=STEPS[algo])
         runs: dict[str, Members] = {"": book, "null_": NullMembers(book)}
@@ -77,6 +83,24 @@ def measure() -> dict[str, float]:
     measured["train.ppo.share_of_null"] = measured["train.ppo.steps_per_s"] / measured["train.ppo.null_steps_per_s"]
     measured["train.ddqn.replay_ratio"] = settings.updates * settings.batch / settings.envs
     return measured
+
+
+def decision_us(members: ExecutionMembers) -> float:
+    """Microseconds of a decision in compiled code: observe, mask, the network of a fresh PPO, its move; best of ROUNDS."""
+    task, settings = Task("bench", lambda count, actions: members), TrainSettings(algo=PPO, envs=MEMBERS, steps=1)
+    network = network_of(train(task, settings, run=RunSettings(validations=0)).agent)
+    usual = {name: float(members.bank.usual[name]) for name in members.bank.usual.dtype.names}
+    policy = policy_of(PolicyFile(name="bench", algo=PPO, actions="discrete", masked=True, step_ns=1, usual=usual, network=network))
+    views, pads = members.members.view(np.ndarray)["views"][:VIEWS, 0].copy(), np.array([policy.new_pad()] * VIEWS, PAD)
+    decide_many(policy.decide, views, pads, 1)
+    return min(decided(policy.decide, views, pads) for _ in range(ROUNDS)) / DECISIONS * 1e6
+
+
+def decided(decide: Any, views: NDArray[np.void], pads: NDArray[np.void]) -> float:
+    """Seconds of DECISIONS decisions."""
+    began = time.perf_counter()
+    decide_many(decide, views, pads, DECISIONS)
+    return time.perf_counter() - began
 
 
 def timed(members: Members, settings: TrainSettings) -> float:

@@ -1,11 +1,12 @@
 """`tercet bench`: how fast the parts are, as one flat object of numbers."""
 
+import importlib.util
 from typing import Annotated
 
 import typer
 
 from tercet.cli.output import console, say_json
-from tercet.errors import BadInput
+from tercet.errors import BadInput, TercetError
 
 
 def register(app: typer.Typer) -> None:
@@ -20,16 +21,15 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Measure the speed: best of several rounds, after compiling."""
-    from tercet.bench import backtest, book, env, importing, replay, train
+    from tercet.bench import backtest, book, env, importing, replay
 
-    parts = {
-        "book": book.measure,
-        "replay": replay.measure,
-        "import": importing.measure,
-        "backtest": backtest.measure,
-        "env": env.measure,
-        "train": train.measure,
-    }
+    parts = {"book": book.measure, "replay": replay.measure, "import": importing.measure, "backtest": backtest.measure, "env": env.measure}
+    if importlib.util.find_spec("stable_baselines3") is not None:
+        from tercet.bench import train
+
+        parts["train"] = train.measure
+    elif part == "train":
+        raise TercetError("bench train needs torch; expected the extra: pip install 'tercet[learn]'")
     if part is not None and part not in parts:
         raise BadInput(f"part was {part!r}; expected one of {', '.join(parts)}")
     measured: dict[str, float] = {}
@@ -40,4 +40,4 @@ def bench(
         say_json(measured)
         return
     for name, value in measured.items():
-        console.print(f"{name:<32}{value:>18,.0f}", highlight=False)
+        console.print(f"{name:<32}{value:>18,.{0 if value >= 100 else 2}f}", highlight=False)
