@@ -14,11 +14,31 @@ from tercet.learn.ddqn import DoubleDQN
 from tercet.learn.settings import DDQN, DQN, PPO, PPO_CONTINUOUS, TrainSettings
 from tercet.learn.vecenv import MemberVecEnv
 
+
+class Untold:
+    """A learner that keeps no list of the episodes that infos tell of: it would look at each of a thousand environments in each step."""
+
+    def _update_info_buffer(self, infos: Any, dones: Any = None) -> None: ...
+
+
+class MaskedPPO(Untold, MaskablePPO):
+    """PPO that chooses among open moves."""
+
+
+class ContinuousPPO(Untold, stable_baselines3.PPO):
+    """PPO with continuous actions."""
+
+
+class ManyDQN(Untold, DoubleDQN):
+    """DQN or Double DQN."""
+
+
 ACTIVATIONS = {"relu": th.nn.ReLU, "tanh": th.nn.Tanh}
 
 
 def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
     """A learner with fresh weights. Episodes have an end that the observation knows: nothing is discounted, no end is a truncation."""
+    th.distributions.Distribution.set_default_validate_args(False)  # a tenth of PPO's time; weights are checked
     th.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     if settings.device == "cuda" and not th.cuda.is_available():
         raise BadInput("device was cuda, and there is none; expected auto or cpu")
@@ -48,14 +68,14 @@ def _ppo(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], ne
         "ent_coef": settings.entropy,
     }
     if settings.algo == PPO:
-        return MaskablePPO("MlpPolicy", envs, policy_kwargs=network, **shared)
+        return MaskedPPO("MlpPolicy", envs, policy_kwargs=network, **shared)
     network["log_std_init"] = math.log(settings.deviation)
-    return stable_baselines3.PPO("MlpPolicy", envs, policy_kwargs=network, **shared)
+    return ContinuousPPO("MlpPolicy", envs, policy_kwargs=network, **shared)
 
 
 def _dqn(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], network: dict[str, Any]) -> BaseAlgorithm:
     first, last = settings.explore
-    return DoubleDQN(
+    return ManyDQN(
         "MlpPolicy",
         envs,
         double=settings.algo == DDQN,

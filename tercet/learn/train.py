@@ -117,7 +117,7 @@ def learn(agent: BaseAlgorithm, settings: TrainSettings, watch: "Watch") -> None
         return
     try:
         agent.learn(left, watch, log_interval=None, reset_num_timesteps=agent.num_timesteps == 0)  # type: ignore[arg-type]  # SB3 means it
-    except ValueError as fault:
+    except (ValueError, RuntimeError) as fault:
         watch.refuse_no_numbers()
         raise TercetError(f"the learner failed after {agent.num_timesteps} steps: {fault}; {watch.kept()}") from fault
     watch.refuse_no_numbers()
