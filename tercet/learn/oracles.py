@@ -102,8 +102,9 @@ def judge(world: World, algo: str, choose: Choose) -> tuple[dict[str, float], bo
         figures = {"deviation": deviation(world, members), "above": float(less.mean()) / world.utility(world.twap())}
         return figures, figures["deviation"] <= MOST_DEVIATION and figures["above"] <= MOST_ABOVE
     whole = signal_edge()
-    edge, error = -float(less.mean()) / whole, float(less.std(ddof=1)) / np.sqrt(TESTED) / whole
-    figures = {"edge": edge, "edge_low": edge + norm.ppf(0.05) * error, "edge_high": edge + norm.ppf(0.95) * error}
+    edge, error = -float(less.mean()) / whole, float(less.std(ddof=1)) / TESTED**0.5 / whole
+    reach = float(norm.ppf(0.95)) * error
+    figures = {"edge": edge, "edge_low": edge - reach, "edge_high": edge + reach}
     same = figures["edge_low"] >= -SAME_EDGE and figures["edge_high"] <= SAME_EDGE  # two one-sided tests at 5%
     return figures, same if getattr(world, "shuffled", False) else edge >= LEAST_EDGE
 
