@@ -246,7 +246,7 @@ def test_checkpoints_take_a_twentieth_of_the_time_and_come_when_they_are_due(tmp
 
     monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(checkpoint, "write", write)
-    terms = settings(steps=400 * 32, envs=2, minibatch=32, epochs=1)
+    terms = settings(steps=800, envs=2, rollout=1, minibatch=2, epochs=1)
     for took, every, least, most in ((2.0, 0.0, 9, 11), (0.1, 30.0, 12, 14)):
         now = 0.0
         spent.clear()
@@ -401,7 +401,7 @@ def test_a_policy_is_trained_and_used_by_the_command_line(algo: str, folder: Pat
     assert card["against_twap_bps"] == pytest.approx(card["is_bps"] - card["twap_is_bps"], abs=1e-9)
     assert told["lineage"]["markets"].startswith("crowd:zero ")
     words = ["backtest", "--market", "crowd:zero", "--policies", f"twap,{out}", "--parents", 4, "--step", "5s", "--horizon", "5min"]
-    rows = said(tercet(*words, "--json"))["policies"]
+    rows = said(tercet(*words, "--json", "-"))["policies"]
     assert [row["policy"] for row in rows] == ["twap", f"mine-{algo}"]
     assert rows[0]["is_bps"] != rows[1]["is_bps"]
 
@@ -498,7 +498,7 @@ def test_an_imitator_costs_about_what_its_teacher_costs(algo: str) -> None:
     task = a_task(algo)
     envs = MemberVecEnv(task.make(32, None))
     agent = new_agent(settings(algo), envs)
-    teacher = Teacher(0.0, CROSS, 3.0, agent.action_space)  # TWAP that crosses: dearer than what a fresh agent does
+    teacher = Teacher(0.0, CROSS, 3.0, agent.action_space)
     seen = envs.reset()
     masks = envs.action_masks()
     taught = th.as_tensor(teacher(seen, masks))
@@ -512,7 +512,7 @@ def test_an_imitator_costs_about_what_its_teacher_costs(algo: str) -> None:
     imitate(agent, task, teacher, 0, 256)
     assert likelihood() > before + 0.3
     wanted, found = costs(task, teacher, 128, EPISODES), costs(task, chooser(agent), 128, EPISODES)
-    assert abs((found - wanted).mean()) < 0.3 * (wanted - fresh).mean()
+    assert abs((found - wanted).mean()) < 0.3 * abs((fresh - wanted).mean())
 
 
 def test_runs_share_no_episode_with_each_other_nor_with_what_is_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
