@@ -194,6 +194,21 @@ def test_a_damaged_checkpoint_takes_no_whole_ones_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("always_saved")
+def test_a_checkpoint_that_cannot_be_finished_leaves_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest, before = cut(tmp_path)
+    content, state = newest.read_bytes(), checkpoint.read(before)
+
+    def full(number: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        checkpoint.write(tmp_path, state, 10**9)
+    assert checkpoint.found(tmp_path) == [newest, before]
+    assert newest.read_bytes() == content
+
+
+@pytest.mark.usefixtures("always_saved")
 def test_without_a_whole_checkpoint_nothing_is_resumed(tmp_path: Path) -> None:
     for path in cut(tmp_path):
         path.write_bytes(b"{}\n")
@@ -336,6 +351,9 @@ def test_a_weight_that_is_no_number_is_told_at_the_end_too(monkeypatch: pytest.M
         (["--set", "episodes=1"], ["episodes was 1", "2 or more"]),
         (["--set", "validations=-1"], ["validations was -1", "0 or more"]),
         (["--set", "minibatch=100"], ["minibatch was 100", "divisor of envs × rollout, 16384"]),
+        (["--set", "minibatch=1"], ["minibatch was 1", "2 or more"]),
+        (["--envs", "1", "--set", "rollout=1"], ["rollout was 1", "more than one step"]),
+        (["--algo", "ppo-continuous", "--set", "deviation=0"], ["deviation was 0", "above 0"]),
         (["--algo", "ddqn", "--set", "buffer=1000"], ["buffer was 1000", "room for the warm-up"]),
         (["--size", "many"], ["size was 'many'", "such as 0.01,0.1"]),
         (["--size", "0.1"], ["size was '0.1'", "expected two shares"]),

@@ -56,6 +56,9 @@ class TrainSettings:
             (not 1.0 >= self.explore[0] >= self.explore[1] >= 0.0, "explore", "two falling probabilities"),
             (not 0.0 < self.explore_share <= 1.0, "explore_share", "a share above 0 up to 1"),
             (self.gae_lambda > 1.0, "gae_lambda", "a number from 0 to 1"),
+            (self.deviation <= 0.0, "deviation", "a number above 0"),
+            (self.minibatch < 2, "minibatch", "2 or more"),
+            (self.algo in (PPO, PPO_CONTINUOUS) and self.envs * self.rollout < 2, "rollout", "more than one step of one environment"),
             (
                 self.buffer < self.envs * max(self.warmup, 2),
                 "buffer",

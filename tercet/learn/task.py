@@ -69,12 +69,17 @@ def episodes(members: Members, choose: Choose, first_seed: int) -> list[dict[str
     return [came[place] for place in range(members.count)]
 
 
+def costs_in(members: Members, task: Task, choose: Choose, first_seed: int) -> NDArray[np.float64]:
+    """What an episode of each of the task's members costs, bps; the same again however often they are used."""
+    return np.array([one[task.cost] for one in episodes(members, choose, first_seed)])
+
+
 def costs(task: Task, choose: Choose, count: int, first_seed: int) -> NDArray[np.float64]:
     """What each of so many episodes of an agent costs, bps."""
-    return np.array([one[task.cost] for one in episodes(task.make(count, None), choose, first_seed)])
+    return costs_in(task.make(count, None), task, choose, first_seed)
 
 
 def policy_costs(task: Task, policy: Policy | str, count: int, first_seed: int) -> NDArray[np.float64]:
     """The same of a policy, or a shipped one's name, on the same episodes where seeds are the same."""
     members = task.make(count, actions_of(policy))
-    return np.array([one[task.cost] for one in episodes(members, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)])
+    return costs_in(members, task, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)

@@ -18,12 +18,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
 from tercet.learn import checkpoint
 from tercet.learn.agents import new_agent
 from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
-from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs, policy_costs
+from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs_in, policy_costs
 from tercet.learn.vecenv import MemberVecEnv
 
 SAVE_SHARE = 0.05  # of the run's time that checkpoints may take
@@ -174,6 +175,7 @@ class Watch(BaseCallback):
         for name in ("threads", "device"):
             del self.made_of[name]
         self._saved_at, self._save_took, self._told_at, self._told_steps = time.perf_counter(), 0.0, 0.0, 0
+        self._judged: Members | None = None
         self._twap: NDArray[np.float64] = np.zeros(0)
 
     def make_folder(self) -> None:
@@ -230,9 +232,10 @@ class Watch(BaseCallback):
         return steps >= (len(self.validations) + 1) * self.settings.steps / self.run.validations
 
     def _validate(self, steps: int) -> None:
-        if not len(self._twap):
+        if self._judged is None:
+            self._judged = self.task.make(self.run.episodes, None)
             self._twap = policy_costs(self.task, "twap", self.run.episodes, EPISODES)
-        own = costs(self.task, chooser(self.model), self.run.episodes, EPISODES)
+        own = costs_in(self._judged, self.task, chooser(self.model), EPISODES)
         less = own - self._twap
         error = less.std(ddof=1) / math.sqrt(len(less))
         told = Validation(steps, *map(float, (own.mean(), own.std(ddof=1), less.mean(), error)))
