@@ -17,6 +17,7 @@ CARD = (
     "{market}, {parents} held-out parents: {is_bps:.2f} bps (sd {sd_bps:.2f}), TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
     "difference {against_twap_bps:+.2f} ± {standard_error_bps:.2f} s.e."
 )
+STOPPED = 130  # what shells say of a command that Ctrl-C stopped
 VALIDATION = "{steps:>12,} steps: {cost:.2f} bps on validation, against TWAP {against_twap:+.2f} ± {error:.2f} s.e."
 
 
@@ -43,7 +44,7 @@ def train(
 ) -> None:
     """Train an agent, judge it on held-out episodes beside TWAP, and write it as a policy file that backtests take by its path.
 
-    Ctrl-C keeps a checkpoint and stops; --resume goes on as if nothing had happened.
+    Ctrl-C keeps a checkpoint and stops, with exit code 130; --resume goes on as if nothing had happened.
     """
     try:
         from tercet.learn.produce import Order, produce
@@ -54,6 +55,8 @@ def train(
     from tercet.learn.settings import NFK, TrainSettings
     from tercet.learn.train import RunSettings
 
+    if not 0.0 <= risk_aversion < float("inf"):
+        raise BadInput(f"risk_aversion was {risk_aversion}; expected a number, 0 or more")
     names, changes = tuple(market.split(",")), _changes(change or [], (NfkSettings,) if algo == NFK else (TrainSettings, RunSettings))
     env = EnvSettings(
         market=names if len(names) > 1 else market,
@@ -70,7 +73,7 @@ def train(
         file = produce(order, tell, say)
     if file is None:
         console.print(f"stopped, with a checkpoint in {order.folder}; go on with --resume", highlight=False)
-        return
+        raise typer.Exit(STOPPED)
     if as_json:
         say_json({"policy": str(out), "card": file.card, "lineage": file.lineage})
     for row in file.card:

@@ -43,7 +43,7 @@ def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
     if settings.device == "cuda" and not th.cuda.is_available():
         raise BadInput("device was cuda, and there is none; expected auto or cpu")
     shared: dict[str, Any] = {
-        "learning_rate": lambda remaining: settings.learning_rate * remaining,
+        "learning_rate": lambda remaining: settings.learning_rate * max(remaining, 0.0),  # a last rollout may go beyond the last step
         "gamma": 1.0,
         "seed": settings.seed,
         "device": settings.device if settings.device != "auto" or th.cuda.is_available() else "cpu",

@@ -78,7 +78,7 @@ def restore(agent: BaseAlgorithm, envs: MemberVecEnv, state: dict[str, Any]) -> 
 
 
 def write(folder: Path, state: dict[str, Any], steps: int) -> Path:
-    """Write a checkpoint whole, and forget all but the newest KEPT."""
+    """Write a checkpoint whole, and forget all but the newest KEPT. Those of later steps are forgotten too: they were not whole."""
     folder.mkdir(parents=True, exist_ok=True)
     held = io.BytesIO()
     th.save(state, held)
@@ -91,8 +91,9 @@ def write(folder: Path, state: dict[str, Any], steps: int) -> Path:
         file.flush()
         os.fsync(file.fileno())
     hidden.replace(path)
-    for old in found(folder)[KEPT:]:
-        old.unlink()
+    kept = [one for one in found(folder) if one <= path][:KEPT]
+    for other in set(found(folder)) - set(kept):
+        other.unlink()
     return path
 
 

@@ -19,7 +19,7 @@ from tercet.errors import BadInput
 from tercet.execution.moves import CROSS, IMPROVE, JOIN, MID, SHARES, WHERE
 from tercet.execution.observation import FEATURES
 from tercet.learn.ddqn import DoubleDQN
-from tercet.learn.task import EPISODES, Task, costs
+from tercet.learn.task import EPISODES, SEEDS, Task, costs_in
 
 TIME, LEFT, HORIZON = (next(i for i, (name, _) in enumerate(FEATURES) if name == wanted) for wanted in ("time", "inventory", "horizon"))
 URGENCIES = (0.0, 1.0, 2.0, 4.0)  # kappa T of Almgren & Chriss (2000, eq. 18); 0 is TWAP
@@ -72,9 +72,9 @@ def teachers(space: gym.Space[Any], step_s: float) -> list[Teacher]:
 
 def best_teacher(task: Task, step_s: float, count: int, tell: Callable[[str, float], None] = lambda name, cost: None) -> Teacher:
     """The teacher whose held-out episodes cost least; `tell` hears of each with its mean cost, bps."""
-    found, least = None, math.inf
-    for teacher in teachers(task.make(1, None).actions.space, step_s):
-        cost = float(costs(task, teacher, count, EPISODES).mean())
+    found, least, members = None, math.inf, task.make(count, None)
+    for teacher in teachers(members.actions.space, step_s):
+        cost = float(costs_in(members, task, teacher, EPISODES).mean())
         tell(teacher.name, cost)
         if cost < least:
             found, least = teacher, cost
@@ -105,7 +105,7 @@ def imitate(agent: BaseAlgorithm, task: Task, teacher: Teacher, seed: int, count
 def _watched(task: Task, teacher: Teacher, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[Any]]:
     """What members see in an episode that strays from a teacher's now and then, and what the teacher would have done there."""
     members, rng = task.make(count, None), np.random.default_rng([seed, 12])
-    members.seed(np.arange(count), seed * count + np.arange(count))
+    members.seed(np.arange(count), seed * SEEDS + np.arange(count))
     members.begin(np.arange(count))
     seen, open_moves, taught = [], [], []
     going = np.ones(count, np.bool_)

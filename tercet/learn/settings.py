@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from tercet.errors import BadInput
+from tercet.learn.task import EPISODES, SEEDS
 
 PPO, PPO_CONTINUOUS, DQN, DDQN, NFK = "ppo", "ppo-continuous", "dqn", "ddqn", "nfk"
 ALGORITHMS = (PPO, PPO_CONTINUOUS, DQN, DDQN, NFK)
@@ -48,11 +49,16 @@ class TrainSettings:
             (self.algo not in ALGORITHMS, "algo", f"one of {', '.join(ALGORITHMS)}"),
             (self.device not in ("auto", "cpu", "cuda"), "device", "auto, cpu or cuda"),
             (self.activation not in ("relu", "tanh"), "activation", "relu or tanh"),
+            (self.seed >= EPISODES // SEEDS, "seed", f"below {EPISODES // SEEDS}: others' episodes are held out"),
+            (self.envs > SEEDS, "envs", f"{SEEDS} at most"),
             (not self.hidden or min(self.hidden) < 1, "hidden", "one positive width or more"),
             (not 0.0 < self.target <= 1.0, "target", "a number above 0 up to 1"),
             (not 1.0 >= self.explore[0] >= self.explore[1] >= 0.0, "explore", "two falling probabilities"),
             (not 0.0 < self.explore_share <= 1.0, "explore_share", "a share above 0 up to 1"),
             (self.gae_lambda > 1.0, "gae_lambda", "a number from 0 to 1"),
+            (self.deviation <= 0.0, "deviation", "a number above 0"),
+            (self.minibatch < 2, "minibatch", "2 or more"),
+            (self.algo in (PPO, PPO_CONTINUOUS) and self.envs * self.rollout < 2, "rollout", "more than one step of one environment"),
             (
                 self.buffer < self.envs * max(self.warmup, 2),
                 "buffer",
@@ -70,8 +76,10 @@ class TrainSettings:
         elif isinstance(like, float):
             if not isinstance(value, int | float) or not 0.0 <= value < float("inf"):
                 raise self._bad(name, "a number, 0 or more")
-        elif isinstance(like, tuple) and not all(isinstance(one, type(like[0])) for one in value):
-            raise self._bad(name, f"numbers such as {like}")
+        elif isinstance(like, tuple):
+            alike = isinstance(value, tuple) and all(isinstance(one, int | type(like[0])) for one in value)
+            if not alike or (name == "explore" and len(value) != len(like)):
+                raise self._bad(name, f"numbers such as {','.join(map(str, like))}")
 
     def _bad(self, name: str, expected: str) -> BadInput:
         return BadInput(f"{name} was {getattr(self, name)!r}; expected {expected}")

@@ -1,7 +1,7 @@
 """TASK: what is to be learned, and how well somebody does it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Task:
     name: str
     make: Callable[[int, Actions | None], Members]
     cost: str = "is_bps"  # by what name `ended` tells what an episode cost, bps
+    terms: dict[str, str] = field(default_factory=dict)  # what episodes are made of, in words: a resumed run's must be the same
 
 
 def book_task(settings: EnvSettings) -> Task:
@@ -41,12 +42,18 @@ def book_task(settings: EnvSettings) -> Task:
         chosen = settings if actions is None else EnvSettings(**{**vars(settings), "actions": actions})
         return ExecutionMembers(chosen, count, opened[0])
 
-    return Task(" ".join(names), make)
+    return Task(" ".join(names), make, terms={name: _word(value) for name, value in vars(settings).items() if name != "threads"})
 
 
 def world_task(world: World, actions: Actions) -> Task:
     """A bookless world."""
-    return Task(type(world).__name__, lambda count, others: WorldMembers(world, count, others or actions), "utility")
+    terms = {"world": repr(world), "actions": actions.name}
+    return Task(type(world).__name__, lambda count, others: WorldMembers(world, count, others or actions), "utility", terms)
+
+
+def _word(value: Any) -> str:
+    """A setting as another process would say it: policies, actions and functions by name."""
+    return str(getattr(value, "name", None) or getattr(value, "__name__", None) or repr(value))
 
 
 def episodes(members: Members, choose: Choose, first_seed: int) -> list[dict[str, float]]:
@@ -62,12 +69,17 @@ def episodes(members: Members, choose: Choose, first_seed: int) -> list[dict[str
     return [came[place] for place in range(members.count)]
 
 
+def costs_in(members: Members, task: Task, choose: Choose, first_seed: int) -> NDArray[np.float64]:
+    """What an episode of each of the task's members costs, bps; the same again however often they are used."""
+    return np.array([one[task.cost] for one in episodes(members, choose, first_seed)])
+
+
 def costs(task: Task, choose: Choose, count: int, first_seed: int) -> NDArray[np.float64]:
     """What each of so many episodes of an agent costs, bps."""
-    return np.array([one[task.cost] for one in episodes(task.make(count, None), choose, first_seed)])
+    return costs_in(task.make(count, None), task, choose, first_seed)
 
 
 def policy_costs(task: Task, policy: Policy | str, count: int, first_seed: int) -> NDArray[np.float64]:
     """The same of a policy, or a shipped one's name, on the same episodes where seeds are the same."""
     members = task.make(count, actions_of(policy))
-    return np.array([one[task.cost] for one in episodes(members, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)])
+    return costs_in(members, task, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)

@@ -18,12 +18,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
 from tercet.learn import checkpoint
 from tercet.learn.agents import new_agent
 from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
-from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs, policy_costs
+from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs_in, policy_costs
 from tercet.learn.vecenv import MemberVecEnv
 
 SAVE_SHARE = 0.05  # of the run's time that checkpoints may take
@@ -37,6 +38,13 @@ class RunSettings:
     checkpoint_s: float = field(default=60.0, metadata={"help": "seconds between checkpoints, or more where they take long"})
     validations: int = field(default=10, metadata={"help": "how often the agent is judged in the course of the run; 0: never"})
     episodes: int = field(default=256, metadata={"help": "held-out episodes that it is judged on, and TWAP with it"})
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be kept or watched by."""
+        for name, kind, low in (("checkpoint_s", int | float, 0), ("validations", int, 0), ("episodes", int, 2)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool) or not value >= low:
+                raise BadInput(f"{name} was {value!r}; expected a {'whole ' if kind is int else ''}number, {low} or more")
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,6 @@ def train(
     """
     envs = MemberVecEnv(task.make(settings.envs, None), reward_scale=settings.reward_scale)
     agent = new_agent(settings, envs)
-    agent.set_logger(configure(str(folder / "tensorboard") if folder else None, ["tensorboard"] if folder else []))
     watch = Watch(task, settings, run or RunSettings(), folder, envs, tell)
     if resume:
         take_up(agent, watch, warn)
@@ -104,6 +111,7 @@ def train(
         envs.seed_members(settings.seed * SEEDS)
         if teacher is not None:
             imitate(agent, task, teacher, settings.seed)
+    agent.set_logger(configure(str(folder / "tensorboard") if folder else None, ["tensorboard"] if folder else []))
     began = time.perf_counter()
     with stoppable(watch):
         learn(agent, settings, watch)
@@ -116,11 +124,11 @@ def learn(agent: BaseAlgorithm, settings: TrainSettings, watch: "Watch") -> None
     if left <= 0:
         return
     try:
-        agent.learn(left, watch, log_interval=None, reset_num_timesteps=agent.num_timesteps == 0)  # type: ignore[arg-type]  # SB3 means it
+        agent.learn(left, watch, log_interval=None, reset_num_timesteps=agent._last_obs is None)  # type: ignore[arg-type]  # SB3 means it
     except (ValueError, RuntimeError) as fault:
         watch.refuse_no_numbers()
-        raise TercetError(f"the learner failed after {agent.num_timesteps} steps: {fault}; {watch.kept()}") from fault
-    watch.refuse_no_numbers()
+        reason = str(fault).partition("\n")[0]  # torch goes on with the tensor
+        raise TercetError(f"the learner failed after {agent.num_timesteps} steps: {reason}; {watch.kept()}") from fault
 
 
 def take_up(agent: BaseAlgorithm, watch: "Watch", warn: Warn) -> None:
@@ -163,8 +171,11 @@ class Watch(BaseCallback):
         self.task, self.settings, self.run, self.folder, self.envs, self.tell = task, settings, run, folder, envs, tell
         self.validations: list[Validation] = []
         self.asked = self.stopped = False
-        self.made_of = {"task": task.name} | {name: value for name, value in asdict(settings).items() if name not in ("threads", "device")}
-        self._iteration, self._saved_at, self._save_took, self._told_at, self._told_steps = 0, time.perf_counter(), 0.0, 0.0, 0
+        self.made_of = {"task": task.name, **task.terms, **asdict(settings)}
+        for name in ("threads", "device"):
+            del self.made_of[name]
+        self._saved_at, self._save_took, self._told_at, self._told_steps = time.perf_counter(), 0.0, 0.0, 0
+        self._judged: Members | None = None
         self._twap: NDArray[np.float64] = np.zeros(0)
 
     def make_folder(self) -> None:
@@ -176,18 +187,24 @@ class Watch(BaseCallback):
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _on_rollout_start(self) -> None:
-        model: Any = self.model
-        steps = model.num_timesteps
-        self._iteration += 1
-        if self._iteration % self._pace != 1 % self._pace and not self.asked:
+        steps, asked = self.model.num_timesteps, self.asked  # looked at once: a signal comes at any time
+        if steps // self.settings.envs % self._pace and not asked:
             return
         self.refuse_no_numbers()
-        if self._due_validation(steps):
+        if not asked and self._due_validation(steps):
             self._validate(steps)
-        if self.folder is not None and (self.asked or self._due_checkpoint()):
+        if self.folder is not None and (asked or self._due_checkpoint()):
             self._save(self.folder, steps)
-        self.stopped = self.asked
+        self.stopped = asked
         self._report(steps)
+
+    def _on_training_end(self) -> None:
+        if self.stopped:
+            return
+        self.refuse_no_numbers()
+        if self.run.validations:
+            self._validate(self.model.num_timesteps)
+        self._report(self.model.num_timesteps)
 
     def _on_step(self) -> bool:
         return not self.stopped
@@ -212,9 +229,10 @@ class Watch(BaseCallback):
         return steps >= (len(self.validations) + 1) * self.settings.steps / self.run.validations
 
     def _validate(self, steps: int) -> None:
-        if not len(self._twap):
+        if self._judged is None:
+            self._judged = self.task.make(self.run.episodes, None)
             self._twap = policy_costs(self.task, "twap", self.run.episodes, EPISODES)
-        own = costs(self.task, chooser(self.model), self.run.episodes, EPISODES)
+        own = costs_in(self._judged, self.task, chooser(self.model), EPISODES)
         less = own - self._twap
         error = less.std(ddof=1) / math.sqrt(len(less))
         told = Validation(steps, *map(float, (own.mean(), own.std(ddof=1), less.mean(), error)))

@@ -85,11 +85,11 @@ class MemberVecEnv(VecEnv):
 
     def snapshot(self) -> Any:
         """The whole state, to give to `restore`."""
-        return self._face.snapshot(), self._returns.copy(), self._lengths.copy()
+        return self._face.snapshot(), self._returns.copy(), self._lengths.copy(), list(self._seeds)
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot of environments like these."""
-        face, returns, lengths = state
+        face, returns, lengths, self._seeds = state
         self._face.restore(face)
         self._returns[:], self._lengths[:] = returns, lengths
 
