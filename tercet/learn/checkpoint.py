@@ -30,7 +30,6 @@ COUNTED: Final = (
     "_episode_num",
     "_current_progress_remaining",
     "exploration_rate",
-    "ent_coef",
     "teacher",
     "_last_obs",
     "_last_original_obs",
