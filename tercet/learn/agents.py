@@ -42,8 +42,10 @@ def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
     th.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     if settings.device == "cuda" and not th.cuda.is_available():
         raise BadInput("device was cuda, and there is none; expected auto or cpu")
+    # PPO updates after a rollout, when what remains is already less by it, and the last one may go beyond the last step.
+    once = settings.envs * settings.rollout / settings.steps if settings.algo in (PPO, PPO_CONTINUOUS) else 0.0
     shared: dict[str, Any] = {
-        "learning_rate": lambda remaining: settings.learning_rate * max(remaining, 0.0),  # a last rollout may go beyond the last step
+        "learning_rate": lambda remaining: settings.learning_rate * min(1.0, max(remaining, 0.0) + once),
         "gamma": 1.0,
         "seed": settings.seed,
         "device": settings.device if settings.device != "auto" or th.cuda.is_available() else "cpu",

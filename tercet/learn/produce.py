@@ -56,7 +56,7 @@ def produce(order: Order, tell: Tell = silent, say: Warn = silent) -> PolicyFile
         raise BadInput(f"the policy file was {order.out}; expected NAME{SUFFIX}, with no shipped policy's name: {' '.join(POLICIES)}")
     env = replace(order.env, actions=ACTIONS[order.settings.algo])
     task = book_task(env)
-    learned = _table(order, env, task, tell) if order.settings.algo == NFK else _network(order, task, tell, say)
+    learned = _table(order, env, task) if order.settings.algo == NFK else _network(order, task, tell, say)
     if learned is None:
         return None
     market: ExecutionMembers = task.make(1, None)  # type: ignore[assignment]  # a book's task makes these
@@ -85,7 +85,7 @@ def _network(order: Order, task: Task, tell: Tell, say: Warn) -> dict[str, Any] 
     return {"network": network_of(trained.agent)} if trained.finished else None
 
 
-def _table(order: Order, env: EnvSettings, task: Task, tell: Tell) -> dict[str, Any]:
+def _table(order: Order, env: EnvSettings, task: Task) -> dict[str, Any]:
     if order.resume or order.imitate:
         raise BadInput("nfk takes seconds and has nothing to resume or to imitate; expected neither")
     steps = {duration(horizon) // duration(env.step) for horizon in env.horizon}
@@ -97,12 +97,14 @@ def _table(order: Order, env: EnvSettings, task: Task, tell: Tell) -> dict[str, 
 
 def lineage(order: Order, markets: tuple[Market, ...]) -> dict[str, str]:
     """What a policy was made of: data by checksum, seeds, code, settings and the command."""
+    table = order.settings.algo == NFK
     return {
         "markets": ", ".join(f"{market.name} {checksum(market)}" for market in markets),
         "environment": json.dumps(asdict(order.env), default=str),
-        "settings": json.dumps(asdict(order.nfk if order.settings.algo == NFK else order.settings)),
-        "seed": str(order.settings.seed),
-        "steps": str(order.settings.steps),
+        "settings": json.dumps(asdict(order.nfk if table else order.settings)),
+        "seed": str(order.nfk.seed if table else order.settings.seed),
+        "steps": "" if table else str(order.settings.steps),
+        "imitated": str(order.imitate),
         "version": tercet.__version__,
         "command": shlex.join(["tercet", *sys.argv[1:]]),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
