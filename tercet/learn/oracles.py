@@ -46,9 +46,9 @@ _DDQN: Final = replace(
     learning_rate=2e-3,
     n_step=4,
     target=0.05,
-    buffer=500_000,
-    explore=(1.0, 0.2),
-    explore_share=0.5,
+    buffer=1_500_000,
+    explore=(1.0, 0.1),
+    explore_share=0.3,
 )
 
 
