@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tercet.cli.output import console, say_json
-from tercet.errors import BadInput, TercetError
+from tercet.cli.output import console, extra, say_json
+from tercet.errors import BadInput
 
 
 def register(app: typer.Typer) -> None:
@@ -24,12 +24,10 @@ def bench(
     from tercet.bench import backtest, book, env, importing, replay
 
     parts = {"book": book.measure, "replay": replay.measure, "import": importing.measure, "backtest": backtest.measure, "env": env.measure}
-    if importlib.util.find_spec("stable_baselines3") is not None:
-        from tercet.bench import train
-
+    if part == "train" or importlib.util.find_spec("stable_baselines3") is not None:
+        with extra("learn"):
+            from tercet.bench import train
         parts["train"] = train.measure
-    elif part == "train":
-        raise TercetError("bench train needs torch; expected the extra: pip install 'tercet[learn]'")
     if part is not None and part not in parts:
         raise BadInput(f"part was {part!r}; expected one of {', '.join(parts)}")
     measured: dict[str, float] = {}

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import track
 from rich.table import Table
 
-from tercet.cli.output import console, say_json
+from tercet.cli.output import console, extra, say_json
 from tercet.errors import BadInput
 
 
@@ -27,7 +27,8 @@ def oracles(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
 ) -> None:
     """Train each learner in each bookless world and compare what it finds with the exact optimum: about 40 minutes on two cores."""
-    from tercet.learn.oracles import LEARNERS, WORLDS, examine_all
+    with extra("learn"):
+        from tercet.learn.oracles import LEARNERS, WORLDS, examine_all
 
     where, who = _named(worlds, tuple(WORLDS), "world"), _named(algos, LEARNERS, "algo")
     if seeds < 1 or processes < 0:

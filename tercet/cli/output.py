@@ -2,15 +2,27 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
+from tercet.errors import TercetError
 from tercet.report.files import write_whole
 
 console = Console(stderr=True)
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """What is imported here needs an extra: where it is not installed, the error says which."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise TercetError(f"{error.name} is not installed; expected the extra: pip install 'tercet[{name}]'") from error
 
 
 def plain(value: Any) -> Any:

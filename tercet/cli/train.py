@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tercet.cli.output import console, say_json
-from tercet.errors import BadInput, TercetError
+from tercet.cli.output import console, extra, say_json
+from tercet.errors import BadInput
 
 CARD = (
     "{market}, {parents} held-out parents: {is_bps:.2f} bps (sd {sd_bps:.2f}), TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
@@ -46,10 +46,8 @@ def train(
 
     Ctrl-C keeps a checkpoint and stops, with exit code 130; --resume goes on as if nothing had happened.
     """
-    try:
+    with extra("learn"):
         from tercet.learn.produce import Order, produce
-    except ModuleNotFoundError as error:
-        raise TercetError(f"training needs {error.name}; expected the extra: pip install 'tercet[learn]'") from error
     from tercet.envs.execution import EnvSettings
     from tercet.learn.nfk import NfkSettings
     from tercet.learn.settings import NFK, TrainSettings

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tercet.envs.worldmembers import WorldMembers, grid_actions, pace_actions
 from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World
@@ -103,7 +103,7 @@ def judge(world: World, algo: str, choose: Choose) -> tuple[dict[str, float], bo
         return figures, figures["deviation"] <= MOST_DEVIATION and figures["above"] <= MOST_ABOVE
     whole = signal_edge()
     edge, error = -float(less.mean()) / whole, float(less.std(ddof=1)) / TESTED**0.5 / whole
-    reach = float(norm.ppf(0.95)) * error
+    reach = float(ndtri(0.95)) * error
     figures = {"edge": edge, "edge_low": edge - reach, "edge_high": edge + reach}
     same = figures["edge_low"] >= -SAME_EDGE and figures["edge_high"] <= SAME_EDGE  # two one-sided tests at 5%
     return figures, same if getattr(world, "shuffled", False) else edge >= LEAST_EDGE
