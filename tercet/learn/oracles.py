@@ -56,8 +56,10 @@ def settings_for(algo: str, world: World, seed: int) -> TrainSettings:
     """How a learner learns a world: without noise, smaller batches and rewards made larger do."""
     chosen = _DDQN if algo == DDQN else replace(_PPO, algo=algo, entropy=0.05 if algo == PPO else 0.0)
     if isinstance(world, AlmgrenChriss):
-        chosen = replace(chosen, reward_scale=10.0, steps=1_500_000 if algo == DDQN else 1_000_000)
-        if algo == PPO:
+        chosen = replace(chosen, reward_scale=10.0, steps=1_000_000)
+        if algo == DDQN:  # nothing to average out, so that it may look around for longer
+            chosen = replace(chosen, steps=1_500_000, buffer=500_000, explore=(1.0, 0.2), explore_share=0.5)
+        elif algo == PPO:
             chosen = replace(chosen, steps=2_000_000, envs=512, minibatch=2048, entropy=0.1)
         elif algo == PPO_CONTINUOUS:
             chosen = replace(chosen, envs=256, minibatch=1024)
