@@ -1,4 +1,4 @@
-"""Four instructions that numba has no words for. None changes what is computed."""
+"""Five instructions that numba has no words for. None changes what is computed."""
 
 import ctypes
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.core.errors import RequireLiteralValue
+from numba.experimental.function_type import _get_jit_address
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -68,6 +69,32 @@ def _borrowed(context: Any, builder: Any, rows: Any, address: Any, count: Any) -
     pointer = builder.inttoptr(address, array.data.type)
     populate_array(array, data=pointer, shape=[count], strides=[itemsize], itemsize=itemsize, meminfo=None)
     return array._getvalue()
+
+
+def function_at(signature: Any) -> Any:
+    """For compiled code: what makes a callable of that signature of the number that `address_of` gives."""
+    kind = types.FunctionType(signature)
+
+    @intrinsic
+    def made(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            function = cgutils.create_struct_proxy(kind)(context, builder)
+            for name in ("c_addr", "py_addr", "jit_addr"):
+                setattr(function, name, cgutils.get_null_value(getattr(function, name).type))
+            function.jit_addr = builder.inttoptr(arguments[0], function.jit_addr.type)
+            return function._getvalue()
+
+        return kind(types.int64), generate
+
+    return _same if config.DISABLE_JIT else made
+
+
+def address_of(function: Any, signature: Any) -> Any:
+    """Where the machine code of a function compiled for a signature is; who passes it on keeps the function alive.
+
+    An argument that is the function itself is looked up anew in each call, 100 µs under Python's and the compiler's locks.
+    """
+    return function if config.DISABLE_JIT else _get_jit_address(function, signature)
 
 
 def _nothing(address: int) -> None:

@@ -21,13 +21,14 @@ from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.render import Trail, ansi, rgb_array
-from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARDS
+from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARD, REWARDS
 from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
 from tercet.execution.observation import BOUND, FEATURES
-from tercet.execution.policy import ACTION, Policy
+from tercet.execution.policy import ACTION, DECIDE, Policy
 from tercet.execution.tca import COST
 from tercet.execution.view import PARENT
+from tercet.intrinsics import address_of
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
 MOST_SHARE = 100.0  # of the volume expected over a horizon
@@ -138,6 +139,7 @@ class ExecutionMembers:
         self.bank: Bank = fill_bank(self.markets, settings.bank, horizons, slowest, settings.bank_seed)
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)
         self._earn = REWARDS[settings.reward] if isinstance(settings.reward, str) else settings.reward
+        self._decide_at, self._earn_at = address_of(self.actions.decide, DECIDE), address_of(self._earn, REWARD)
         self._params = np.zeros(1, PARAMS)
         for name in ("risk_aversion", "impact", "terminal"):
             self._params[name] = getattr(settings, name)
@@ -237,7 +239,7 @@ class ExecutionMembers:
 
     def _run_chunk(self, number: int, wanted: NDArray[np.bool_]) -> None:
         chunk = (int(self._chunks[number]), int(self._chunks[number + 1]), wanted)
-        how = (self._chosen, self.actions.decide, self._earn, self._params)
+        how = (self._chosen, self._decide_at, self._earn_at, self._params)
         results = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
         self._step(*chunk, *how, *self._market, *self._terms, self._scratches[number], *results)
 

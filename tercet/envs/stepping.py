@@ -15,7 +15,7 @@ from tercet.execution.observation import USUAL, observe
 from tercet.execution.policy import DECIDE, PAD
 from tercet.execution.tca import COST, FEES, TALLY, add, clear, close, leave, shortfall
 from tercet.execution.view import PARENT, VIEW, begin
-from tercet.intrinsics import unowned
+from tercet.intrinsics import function_at, unowned
 from tercet.market.events import BUY, EVENT, SELL
 from tercet.sim.ahead import bring_all, want
 from tercet.sim.random import uniform
@@ -23,6 +23,7 @@ from tercet.sim.reseed import reseed
 from tercet.sim.state import LATENCY_STEPS
 from tercet.sim.wanted import want_first, want_head, want_market
 
+decide_at, earn_at = function_at(DECIDE), function_at(REWARD)
 ENTRY, SIDE, SIZE, HORIZON, LATENCY, FEE, SEED = range(20, 27)  # classes of random numbers
 
 # What episodes are drawn from.
@@ -226,6 +227,7 @@ def step_members(
     """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
     scratch, ranges, params = scratches[0], terms[0], weights[0]
     ahead, recorded = scratch.ahead, unowned(events)
+    choose_children, earned = decide_at(decide), earn_at(earn)
     if len(wanted) == 0:
         want_member(first, sims, members, parents, ahead)
     for i in range(first, last):
@@ -238,7 +240,7 @@ def step_members(
             want_member(i + 1, sims, members, parents, ahead)
             for k in range(actions.shape[1]):
                 member.pad.action[k] = actions[i, k]
-            begins = work_step(sim, recorded, parent, decide, earn, params, member, scratch)
+            begins = work_step(sim, recorded, parent, choose_children, earned, params, member, scratch)
             rewards[i] = member.gained
             terminated[i] = begins
             out = final_observations[i] if begins else observations[i]
@@ -271,7 +273,7 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool
         array(record(MEMBER), 1, "C"),
     )
     floats, flags = array(types.float32, 2, "C"), array(types.boolean, 2, "C")
-    chosen = (array(types.float64, 2, "C"), types.FunctionType(DECIDE), types.FunctionType(REWARD), array(record(PARAMS), 1, "C"))
+    chosen = (array(types.float64, 2, "C"), types.int64, types.int64, array(record(PARAMS), 1, "C"))
     results = (floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags)
     places = (types.int64, types.int64, array(types.boolean, 1, "C"))
     return compiled(types.void(*places, *chosen, *markets, *terms, array(record(scratch_type), 1, "C"), *results))(step_members)

@@ -10,7 +10,8 @@ from tercet.envs import worldsteps
 from tercet.envs.members import Actions
 from tercet.envs.worlds import World
 from tercet.errors import BadInput
-from tercet.execution.policy import ACTION
+from tercet.execution.policy import ACTION, DECIDE
+from tercet.intrinsics import address_of
 
 
 def share_actions() -> Actions:
@@ -56,6 +57,7 @@ class WorldMembers:
         self._members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
         self._chosen = worldsteps.new_actions(count)
         self._begin, self._step = worldsteps.machine()
+        self._decide_at = address_of(self.actions.decide, DECIDE)
         self.observations = np.zeros((count, len(bounds)), np.float32)
         self.final_observations = np.zeros_like(self.observations)
         self.rewards = np.zeros(count)
@@ -89,7 +91,7 @@ class WorldMembers:
             self._step(
                 self._record,
                 self._members,
-                self.actions.decide,
+                self._decide_at,
                 self._chosen,
                 self.observations,
                 self.rewards,

@@ -19,9 +19,11 @@ from tercet.compiled import compiled
 from tercet.execution.policy import ACTION, DECIDE, PAD, cross, policy
 from tercet.execution.view import PARENT, VIEW, begin
 from tercet.execution.working import DROPPED, conform
+from tercet.intrinsics import function_at
 from tercet.market.events import BUY
 from tercet.sim.random import mix, uniform
 
+decide_at = function_at(DECIDE)
 NOTHING_MORE, DRIFT, SIGNAL = 0, 1, 2  # what an observation shows beside time and inventory
 FASTEST: Final = 5.0  # times the even pace of what is left
 PACES_PER_DOUBLING, EVEN = 5, 6  # a discrete agent's paces: none, then half to four times the even one, which is choice EVEN
@@ -389,10 +391,11 @@ def begin_members(world, members, places, observations, masks, paths):
 
 def step_members(world, members, decide, actions, observations, rewards, terminated, finals, masks, paths, last_paths):
     """One step of every member; who has ended begins anew."""
+    choose = decide_at(decide)
     for i in range(len(members)):
         member = members[i]
         member.pad.action[:] = actions[i]
-        rewards[i] = step_member(world, member, decide)
+        rewards[i] = step_member(world, member, choose)
         paths[i, member.step] = member.seen.lots - member.seen.filled
         terminated[i] = member.step == world.steps
         if terminated[i]:
@@ -412,7 +415,7 @@ def machine() -> tuple[Any, Any]:
     paths, rows, masks = types.int64[:, ::1], types.float32[:, ::1], types.boolean[:, ::1]
     begins = types.void(world, members, types.int64[::1], rows, masks, paths)
     actions, rewards, ends = types.float64[:, ::1], types.float64[::1], types.boolean[::1]
-    steps = types.void(world, members, types.FunctionType(DECIDE), actions, rows, rewards, ends, rows, masks, paths, paths)
+    steps = types.void(world, members, types.int64, actions, rows, rewards, ends, rows, masks, paths, paths)
     return compiled(begins)(begin_members), compiled(steps)(step_members)
 
 

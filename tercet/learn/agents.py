@@ -39,7 +39,7 @@ ACTIVATIONS = {"relu": th.nn.ReLU, "tanh": th.nn.Tanh}
 def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
     """A learner with fresh weights. Episodes have an end that the observation knows: nothing is discounted, no end is a truncation."""
     th.distributions.Distribution.set_default_validate_args(False)  # a tenth of PPO's time; weights are checked
-    th.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+    th.set_num_threads(threads_of(settings))
     if settings.device == "cuda" and not th.cuda.is_available():
         raise BadInput("device was cuda, and there is none; expected auto or cpu")
     # PPO updates after a rollout, when what remains is already less by it, and the last one may go beyond the last step.
@@ -56,6 +56,11 @@ def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
     if settings.algo in (PPO, PPO_CONTINUOUS):
         return _ppo(settings, envs, shared, network)
     raise BadInput(f"algo was {settings.algo!r}; expected one that has a network")
+
+
+def threads_of(settings: TrainSettings) -> int:
+    """Threads of a network's updates."""
+    return settings.threads or len(os.sched_getaffinity(0))
 
 
 def _ppo(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], network: dict[str, Any]) -> BaseAlgorithm:

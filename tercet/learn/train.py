@@ -21,7 +21,7 @@ from stable_baselines3.common.logger import configure
 from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
 from tercet.learn import checkpoint
-from tercet.learn.agents import new_agent
+from tercet.learn.agents import new_agent, threads_of
 from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
 from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs_in, policy_costs
@@ -187,6 +187,13 @@ class Watch(BaseCallback):
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def _on_rollout_start(self) -> None:
+        th.set_num_threads(1)  # torch's other threads wait busily, on the cores that the markets need
+        self._between()
+
+    def _on_rollout_end(self) -> None:
+        th.set_num_threads(threads_of(self.settings))
+
+    def _between(self) -> None:
         steps, asked = self.model.num_timesteps, self.asked  # looked at once: a signal comes at any time
         if steps // self.settings.envs % self._pace and not asked:
             return
