@@ -5,10 +5,9 @@ import numpy as np
 
 from tercet.envs.members import Actions
 from tercet.errors import BadInput
-from tercet.execution.learned import find_policy, is_path
 from tercet.execution.moves import DISCRETE, PRICE_LEVEL, PRICE_LEVELS, SHARES, WHERE, continuous, discrete, price_level
 from tercet.execution.policy import Policy
-from tercet.execution.schedules import POLICIES
+from tercet.execution.schedules import POLICIES, by_name
 
 MASKS = {"discrete": DISCRETE, "price-level": PRICE_LEVEL}
 
@@ -33,7 +32,11 @@ def actions_of(what: str | Actions | Policy) -> Actions:
         return Actions.of_policy(what)
     if what in ACTIONS:
         return ACTIONS[what]
-    if what in POLICIES or is_path(what):
+    if what in POLICIES:
+        return Actions.of_policy(by_name(what))
+    from tercet.execution.learned import find_policy, is_path  # noqa: PLC0415  # it compiles for seconds what only a file needs
+
+    if is_path(what):
         return Actions.of_policy(find_policy(what))
     raise BadInput(f"actions was {what!r}; expected one of {', '.join(ACTIONS)} or a policy: {' '.join(POLICIES)}, or the path of a file")
 
