@@ -26,7 +26,7 @@ def oracles(
     processes: Annotated[int, typer.Option(help="Runs at a time, a thread each; 0: all cores.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
 ) -> None:
-    """Train each learner in each bookless world and compare what it finds with the exact optimum; worlds, algos and seeds make it shorter."""
+    """Train each learner in each bookless world and compare what it finds with the exact optimum; fewer of each take less time."""
     with extra("learn"):
         from tercet.learn.oracles import LEARNERS, WORLDS, examine_all
 
