@@ -1,4 +1,4 @@
-"""Five instructions that numba has no words for. None changes what is computed."""
+"""Instructions that numba has no words for."""
 
 import ctypes
 from typing import Any
@@ -24,6 +24,15 @@ def _ask_for(typing: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+@intrinsic
+def _take(typing: Any, counter: Any, amount: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
+
+    return types.int64(counter, types.int64), generate
 
 
 @intrinsic
@@ -101,6 +110,11 @@ def _nothing(address: int) -> None:
     pass
 
 
+def _take_alone(counter: Any, amount: int) -> int:
+    counter[0] += amount
+    return int(counter[0]) - amount
+
+
 def _same(rows: Any) -> Any:
     return rows
 
@@ -117,6 +131,8 @@ def _new_floats(count: int) -> Any:
 
 # ask_for(address): bring the line of memory there near the processor, without waiting for it; a wrong address does no harm.
 ask_for: Any = _nothing if config.DISABLE_JIT else _ask_for
+# take(counter, amount): what an int64 array's first number was before that amount was added to it, by one thread at a time.
+take: Any = _take_alone if config.DISABLE_JIT else _take
 # unowned(rows): the same array (or None) without a count of its references, each change of which is atomic; the caller keeps it alive.
 unowned: Any = _same if config.DISABLE_JIT else _unowned
 # array_at(address, count, dtype): the array of that many items in memory there, without a count of references; the caller keeps it alive.

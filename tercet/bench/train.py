@@ -19,7 +19,7 @@ from tercet.learn.settings import DDQN, PPO, TrainSettings
 from tercet.learn.task import Task
 from tercet.learn.train import RunSettings, train
 
-STEP_S = 3.23  # of crowd:zero, in which some 100 messages are applied
+STEP_S = 3.5  # of crowd:zero, in which some 100 messages are applied
 ROUNDS = 3
 STEPS = {PPO: 24 * 16 * MEMBERS, DDQN: 320 * MEMBERS}
 VIEWS, DECISIONS = 64, 200_000

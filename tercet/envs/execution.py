@@ -22,7 +22,7 @@ from tercet.envs.bank import Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARD, REWARDS
-from tercet.envs.stepping import ENDED, FULL_LOG, MEMBER, RANGES, machine
+from tercet.envs.stepping import BLOCK, ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
 from tercet.execution.observation import BOUND, FEATURES
 from tercet.execution.policy import ACTION, DECIDE, Policy
@@ -32,7 +32,6 @@ from tercet.intrinsics import address_of
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
 MOST_SHARE = 100.0  # of the volume expected over a horizon
-PER_THREAD = 16  # members below which another thread is not worth its start
 
 
 @dataclass(frozen=True)
@@ -173,16 +172,15 @@ class ExecutionMembers:
         self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
         self._chosen = np.zeros((count, ACTION))
         threads = self.settings.threads or len(os.sched_getaffinity(0))
-        self._chunks = np.linspace(0, count, max(1, min(threads, count // PER_THREAD)) + 1).astype(np.int64)
         scratch_type = new_scratch(self.sims[0]).dtype
-        self._scratches = [np.zeros(1, scratch_type) for _ in self._chunks[1:]]
+        self._scratches = [np.zeros(1, scratch_type) for _ in range(max(1, min(threads, count // BLOCK)))]
         self._pool = ThreadPoolExecutor(len(self._scratches) - 1) if len(self._scratches) > 1 else None
-        self._wanted, self._nobody = np.zeros(count, np.bool_), np.zeros(0, np.bool_)
+        self._wanted, self._nobody, self._taken = np.zeros(count, np.bool_), np.zeros(0, np.bool_), np.zeros(1, np.int64)
         self._step = machine(self.sims.dtype, scratch_type, self.bank.events is not None)
         bank_bytes = self.bank.sims.view(np.ndarray).view(np.uint8).reshape(len(self.bank.sims), -1)
         # numba knows a plain array at a glance, and takes 50 µs to recognise a recarray or a record.
         sims, parents, templates, members = (rows.view(np.ndarray) for rows in (self.sims, self.parents, self.bank.templates, self.members))
-        self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes, self.bank.events)
+        self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes)
         self._terms = (parents, templates, self.bank.volumes, self._ranges, members)
 
     def _set_pads(self) -> None:
@@ -231,17 +229,18 @@ class ExecutionMembers:
 
     def _run(self, wanted: NDArray[np.bool_]) -> None:
         """Begin episodes of the members that are `wanted`; where nobody is, one step of all."""
-        others = range(1, len(self._scratches))
-        running = [self._pool.submit(self._run_chunk, number, wanted) for number in others] if self._pool is not None else []
-        self._run_chunk(0, wanted)
-        for chunk in running:
-            chunk.result()
+        self._taken[0] = 0
+        running = [self._pool.submit(self._share, scratch, wanted) for scratch in self._scratches[1:]] if self._pool is not None else []
+        self._share(self._scratches[0], wanted)
+        for share in running:
+            if not share.cancel():  # one that found no free core until all was done
+                share.result()
 
-    def _run_chunk(self, number: int, wanted: NDArray[np.bool_]) -> None:
-        chunk = (int(self._chunks[number]), int(self._chunks[number + 1]), wanted)
-        how = (self._chosen, self._decide_at, self._earn_at, self._params)
+    def _share(self, scratch: NDArray[np.void], wanted: NDArray[np.bool_]) -> None:
+        """Work with the other threads until no member is left."""
+        choices = (self._chosen, self._decide_at, self._earn_at, self._params)
         results = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
-        self._step(*chunk, *how, *self._market, *self._terms, self._scratches[number], *results)
+        self._step(self._taken, wanted, choices, self._market, self.bank.events, self._terms, scratch, results)
 
     def _name_faulty(self) -> None:
         faulty = self.members.faulty.copy()

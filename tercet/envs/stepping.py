@@ -15,7 +15,7 @@ from tercet.execution.observation import USUAL, observe
 from tercet.execution.policy import DECIDE, PAD
 from tercet.execution.tca import COST, FEES, TALLY, add, clear, close, leave, shortfall
 from tercet.execution.view import PARENT, VIEW, begin
-from tercet.intrinsics import function_at, unowned
+from tercet.intrinsics import function_at, take, unowned
 from tercet.market.events import BUY, EVENT, SELL
 from tercet.sim.ahead import bring_all, want
 from tercet.sim.random import uniform
@@ -72,6 +72,7 @@ MEMBER: Final = np.dtype(
 )
 ENDED: Final = ("reward", "steps", "messages", "lots", "side", "horizon_s", "entry", "episode")
 NO_NUMBER, FULL_LOG = 1, 2
+BLOCK: Final = 16  # members that a thread takes at a time
 
 
 @compiled
@@ -220,60 +221,70 @@ def want_member(place, sims, members, parents, ahead):
         want_head(sims[place + 1], sims.ctypes.data + (place + 1) * sims.itemsize, ahead)
 
 
-def step_members(
-    first, last, wanted, actions, decide, earn, weights, sims, sim_bytes, bank_bytes, events, parents, templates, volumes, terms, members,
-    scratches, observations, final_observations, rewards, terminated, masks,
-):  # fmt: skip
-    """One step of the members from `first` up to `last`, and who has ended begins anew; or, given `wanted`, those begin and none steps."""
-    scratch, ranges, params = scratches[0], terms[0], weights[0]
+def step_members(taken, wanted, choices, market, events, terms, scratches, results):
+    """One step of every member, and who has ended begins anew; or, given `wanted`, those begin and none steps.
+
+    Threads that call it at once share the work: each goes on with the BLOCK of members that nobody has taken yet.
+    """
+    actions, decide, earn, params = choices
+    sims, sim_bytes, bank_bytes = market
+    parents, templates, volumes, ranges, members = terms
+    observations, final_observations, rewards, terminated, masks = results
+    scratch, drawn_from, begins_only = scratches[0], ranges[0], len(wanted) > 0
     ahead, recorded = scratch.ahead, unowned(events)
     choose_children, earned = decide_at(decide), earn_at(earn)
-    if len(wanted) == 0:
-        want_member(first, sims, members, parents, ahead)
-    for i in range(first, last):
+    i = take(taken, BLOCK)
+    if not begins_only:
+        want_member(i, sims, members, parents, ahead)
+    while i < len(sims):
         member, sim, parent = members[i], sims[i], parents[i]
-        begins = len(wanted) > 0 and wanted[i]
-        if len(wanted) == 0:
+        next_one = i + 1 if (i + 1) % BLOCK > 0 else take(taken, BLOCK)
+        begins = begins_only and wanted[i]
+        if not begins_only:
             bring_all(ahead)
             if events is not None:
                 want_first(sim.book, recorded, sim.cursor)
-            want_member(i + 1, sims, members, parents, ahead)
+            want_member(next_one, sims, members, parents, ahead)
             for k in range(actions.shape[1]):
                 member.pad.action[k] = actions[i, k]
-            begins = work_step(sim, recorded, parent, choose_children, earned, params, member, scratch)
+            begins = work_step(sim, recorded, parent, choose_children, earned, params[0], member, scratch)
             rewards[i] = member.gained
             terminated[i] = begins
             out = final_observations[i] if begins else observations[i]
-            observe(member.views[member.seen], ranges.usual, member.filled_seen, out)
+            observe(member.views[member.seen], drawn_from.usual, member.filled_seen, out)
             if begins:
                 tell_end(sim, parent, member)
             else:
-                mask(member.views[member.seen], ranges.mask, masks[i])
+                mask(member.views[member.seen], drawn_from.mask, masks[i])
         if begins:
             horizon = choose(member, templates.shape[0], templates.shape[1])
-            for k in range(sim_bytes.shape[1]):  # a slice would take two seconds to compile
-                sim_bytes[i, k] = bank_bytes[member.entry, k]
+            here, there = sim_bytes[i], bank_bytes[member.entry]
+            for k in range(len(here)):  # a slice would take two seconds to compile
+                here[k] = there[k]
             parents[i] = templates[member.entry, horizon]
-            open_episode(sim, recorded, parent, volumes[member.entry, horizon], ranges, member, scratch)
-            observe(member.views[member.seen], ranges.usual, 0, observations[i])
-            mask(member.views[member.seen], ranges.mask, masks[i])
+            open_episode(sim, recorded, parent, volumes[member.entry, horizon], drawn_from, member, scratch)
+            observe(member.views[member.seen], drawn_from.usual, 0, observations[i])
+            mask(member.views[member.seen], drawn_from.mask, masks[i])
+        i = next_one
 
 
 @cache
 def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool) -> Any:
     """`step_members` compiled for simulations of that type, with a recorded day's events or without."""
-    record, array = numba.from_dtype, types.Array
+    record, array, group = numba.from_dtype, types.Array, types.Tuple
     events = array(record(EVENT), 1, "C") if recorded else types.none
-    markets = (array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C"), events)
-    terms = (
-        array(record(PARENT), 1, "C"),
-        array(record(PARENT), 2, "C"),
-        array(types.float64, 2, "C"),
-        array(record(RANGES), 1, "C"),
-        array(record(MEMBER), 1, "C"),
+    market = group((array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C")))
+    terms = group(
+        (
+            array(record(PARENT), 1, "C"),
+            array(record(PARENT), 2, "C"),
+            array(types.float64, 2, "C"),
+            array(record(RANGES), 1, "C"),
+            array(record(MEMBER), 1, "C"),
+        )
     )
     floats, flags = array(types.float32, 2, "C"), array(types.boolean, 2, "C")
-    chosen = (array(types.float64, 2, "C"), types.int64, types.int64, array(record(PARAMS), 1, "C"))
-    results = (floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags)
-    places = (types.int64, types.int64, array(types.boolean, 1, "C"))
-    return compiled(types.void(*places, *chosen, *markets, *terms, array(record(scratch_type), 1, "C"), *results))(step_members)
+    choices = group((array(types.float64, 2, "C"), types.int64, types.int64, array(record(PARAMS), 1, "C")))
+    results = group((floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags))
+    places = (array(types.int64, 1, "C"), array(types.boolean, 1, "C"))
+    return compiled(types.void(*places, choices, market, events, terms, array(record(scratch_type), 1, "C"), results))(step_members)

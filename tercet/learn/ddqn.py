@@ -38,8 +38,8 @@ class DoubleDQN(DQN):
             actions = np.random.randint(self.action_space.n, size=n_envs)  # type: ignore[attr-defined]  # Discrete
             if self.teacher is not None:
                 taught = np.arange(n_envs) % 2 == 0
-                masks = self.env.env_method("action_masks")  # type: ignore[union-attr]  # set when it learns
-                actions = np.where(taught, self.teacher(self._last_obs, np.array(masks)), actions)
+                masks = np.array(self.env.env_method("action_masks")).reshape(n_envs, -1)  # type: ignore[union-attr]  # set when it learns
+                actions = np.where(taught, self.teacher(self._last_obs, masks), actions)
         else:
             actions, _ = self.predict(self._last_obs)
         return actions, actions

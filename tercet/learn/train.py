@@ -25,7 +25,7 @@ from tercet.learn.agents import new_agent, threads_of
 from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
 from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs_in, policy_costs
-from tercet.learn.vecenv import MemberVecEnv
+from tercet.learn.vecenv import LearnerVecEnv
 
 SAVE_SHARE = 0.05  # of the run's time that checkpoints may take
 CHECKED_EVERY = 16  # iterations between looks at the weights and the clock, of a learner with short ones
@@ -101,7 +101,7 @@ def train(
     resume: go on from the newest whole checkpoint in `folder`, whose settings must be these. On one thread the weights at the end are
     those of a run that was never cut. teacher: who is imitated first. Raises BadInput, and TercetError where weights are no longer numbers.
     """
-    envs = MemberVecEnv(task.make(settings.envs, None), reward_scale=settings.reward_scale)
+    envs = LearnerVecEnv(task.make(settings.envs, None), reward_scale=settings.reward_scale)
     agent = new_agent(settings, envs)
     watch = Watch(task, settings, run or RunSettings(), folder, envs, tell)
     if resume:
@@ -165,7 +165,7 @@ def stoppable(watch: "Watch") -> Iterator[None]:
 class Watch(BaseCallback):
     """What happens between the iterations of a learner: checkpoints, validation, progress, and the stop."""
 
-    def __init__(self, task: Task, settings: TrainSettings, run: RunSettings, folder: Path | None, envs: MemberVecEnv, tell: Tell) -> None:
+    def __init__(self, task: Task, settings: TrainSettings, run: RunSettings, folder: Path | None, envs: LearnerVecEnv, tell: Tell) -> None:
         """`envs` are the learner's own."""
         super().__init__()
         self.task, self.settings, self.run, self.folder, self.envs, self.tell = task, settings, run, folder, envs, tell
