@@ -345,6 +345,11 @@ def test_a_reward_that_is_no_number_names_the_member_and_the_others_go_on_as_if_
         assert all(equal(a[well], b[well]) for a, b in zip(told[:3], other[:3], strict=True))
 
 
+def test_a_step_before_any_episode_is_refused() -> None:
+    with pytest.raises(BadInput, match="begun no episode"):
+        ExecutionMembers(EnvSettings(market="crowd:zero"), 2).step(np.zeros(2))
+
+
 def test_a_single_environment_begins_anew_after_a_reward_that_is_no_number() -> None:
     env = single("tercet/Hawkes-v0", reward=broken, side="sell")
     env.reset(seed=1)

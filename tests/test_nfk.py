@@ -265,7 +265,9 @@ def test_in_a_book_the_table_costs_less_than_chance_and_than_crossing_at_once() 
         ({"seed": -1}, "seed was -1; expected a whole number, 0 or more"),
         ({"epsilon": 1.5}, "epsilon was 1.5"),
         ({"epsilon": float("nan")}, "epsilon was nan"),
+        ({"epsilon": "abc"}, "epsilon was 'abc'; expected a number"),
         ({"features": ("spread", "spread")}, "each once"),
+        ({"features": "spread"}, "features was 'spread'; expected names in parentheses"),
     ],
 )
 def test_settings_that_make_no_table_are_refused(wrong: dict[str, Any], sentence: str) -> None:

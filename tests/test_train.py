@@ -25,6 +25,7 @@ from test_cli import TERCET, refused, said, tercet  # noqa: E402  # after the sk
 
 from tercet.cli.app import main  # noqa: E402
 from tercet.envs.execution import EnvSettings, ExecutionMembers  # noqa: E402
+from tercet.envs.rewards import reward  # noqa: E402
 from tercet.envs.worldmembers import WorldMembers, grid_actions  # noqa: E402
 from tercet.envs.worlds import AlmgrenChriss, Martingale  # noqa: E402
 from tercet.errors import BadInput, TercetError  # noqa: E402
@@ -316,6 +317,19 @@ def test_weights_that_are_no_numbers_end_the_run_with_a_whole_checkpoint(algo: s
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert all(part.isfinite().all() for part in state["policy"].values())
+
+
+@reward
+def late_to_break(before, after, fills, params):  # type: ignore[no-untyped-def]
+    """No number at an episode's end."""
+    return np.nan if after.elapsed > 0.9 else -fills.cost
+
+
+@pytest.mark.usefixtures("always_saved")
+def test_a_reward_that_is_no_number_ends_the_run_with_a_whole_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"the reward of member .* was nan; .*the last checkpoint is") as refusal:
+        train(a_task(reward=late_to_break), settings(), tmp_path, RunSettings(checkpoint_s=0.0, validations=0))
+    assert str(checkpoint.newest(tmp_path)[0]) in str(refusal.value)
 
 
 def test_a_weight_that_is_no_number_is_told_at_the_end_too(monkeypatch: pytest.MonkeyPatch) -> None:

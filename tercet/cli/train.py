@@ -5,13 +5,16 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tercet.cli.output import console, extra, say_json
 from tercet.errors import BadInput
+
+if TYPE_CHECKING:
+    from tercet.envs.execution import EnvSettings
 
 CARD = (
     "{market}, {parents} held-out parents: {is_bps:.2f} bps (sd {sd_bps:.2f}), TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
@@ -48,22 +51,12 @@ def train(
     """
     with extra("learn"):
         from tercet.learn.produce import Order, produce
-    from tercet.envs.execution import EnvSettings
     from tercet.learn.nfk import NfkSettings
     from tercet.learn.settings import NFK, TrainSettings
     from tercet.learn.train import RunSettings
 
-    if not 0.0 <= risk_aversion < float("inf"):
-        raise BadInput(f"risk_aversion was {risk_aversion}; expected a number, 0 or more")
-    names, changes = tuple(market.split(",")), _changes(change or [], (NfkSettings,) if algo == NFK else (TrainSettings, RunSettings))
-    env = EnvSettings(
-        market=names if len(names) > 1 else market,
-        reward="risk-averse" if risk_aversion > 0 else "shortfall",
-        risk_aversion=risk_aversion,
-        size=_pair(size),
-        horizon=tuple(horizon.split(",")),
-        step=step,
-    )
+    env = _terms(market, risk_aversion, size, horizon, step)
+    changes = _changes(change or [], (NfkSettings,) if algo == NFK else (TrainSettings, RunSettings))
     settings = TrainSettings(algo=algo, steps=steps, envs=envs, seed=seed).but(**changes.get(TrainSettings, {}))
     nfk = dataclasses.replace(NfkSettings(seed=seed), **changes.get(NfkSettings, {}))
     order = Order(out, env, settings, RunSettings(**changes.get(RunSettings, {})), nfk, imitate, resume)
@@ -76,7 +69,24 @@ def train(
         say_json({"policy": str(out), "card": file.card, "lineage": file.lineage})
     for row in file.card:
         console.print(CARD.format(**row), highlight=False)
-    console.print(f"wrote {out}: tercet backtest --market {names[0]} --step {step} --policies twap,{out}", highlight=False)
+    console.print(f"wrote {out}: tercet backtest --market {market.partition(',')[0]} --step {step} --policies twap,{out}", highlight=False)
+
+
+def _terms(market: str, risk_aversion: float, size: str, horizon: str, step: str) -> "EnvSettings":
+    """What the command line says of episodes."""
+    from tercet.envs.execution import EnvSettings
+
+    if not 0.0 <= risk_aversion < float("inf"):
+        raise BadInput(f"risk_aversion was {risk_aversion}; expected a number, 0 or more")
+    names = tuple(market.split(","))
+    return EnvSettings(
+        market=names if len(names) > 1 else market,
+        reward="risk-averse" if risk_aversion > 0 else "shortfall",
+        risk_aversion=risk_aversion,
+        size=_pair(size),
+        horizon=tuple(horizon.split(",")),
+        step=step,
+    )
 
 
 def _pair(text: str) -> tuple[float, float]:

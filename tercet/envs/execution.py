@@ -166,6 +166,7 @@ class ExecutionMembers:
         self.sims = np.zeros(count, self.bank.sims.dtype).view(np.recarray)
         self.members = np.zeros(count, MEMBER).view(np.recarray)
         self.parents = np.zeros(count, PARENT).view(np.recarray)
+        self._episodes = self.members.view(np.ndarray)["episode"]
         self._set_pads()
         self.observations, self.final_observations = (np.zeros((count, features), np.float32) for _ in range(2))
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
@@ -204,6 +205,8 @@ class ExecutionMembers:
         """One step of every member; who has ended begins anew. Raises before anything has moved where an action is outside the space,
         and FaultyReward after all have moved where a reward is no number.
         """
+        if not self._episodes.all():
+            raise BadInput("a member has begun no episode; expected `begin` before the first step")
         self._choose(actions)
         self._run(self._nobody)
         for place, trail in enumerate(self._trails):

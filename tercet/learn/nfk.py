@@ -49,6 +49,10 @@ class NfkSettings:
             value, low = getattr(self, part.name), 0 if part.name == "seed" else 1
             if part.type is int and (not isinstance(value, int | np.integer) or isinstance(value, bool) or value < low):
                 raise BadInput(f"{part.name} was {value!r}; expected a whole number, {low} or more")
+            if part.type is float and not isinstance(value, int | float):
+                raise BadInput(f"{part.name} was {value!r}; expected a number")
+            if part.type == tuple[str, ...] and not isinstance(value, tuple):
+                raise BadInput(f"{part.name} was {value!r}; expected names in parentheses such as ('spread',)")
         if len(set(self.features)) != len(self.features):
             raise BadInput(f"features was {self.features!r}; expected names, each once")
         if not 0 <= self.epsilon <= 1:

@@ -18,6 +18,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from tercet.envs.execution import BrokenStep
 from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
 from tercet.learn import checkpoint
@@ -125,6 +126,8 @@ def learn(agent: BaseAlgorithm, settings: TrainSettings, watch: "Watch") -> None
         return
     try:
         agent.learn(left, watch, log_interval=None, reset_num_timesteps=agent._last_obs is None)  # type: ignore[arg-type]  # SB3 means it
+    except BrokenStep as fault:
+        raise BadInput(f"{fault}; {watch.kept()}") from fault
     except (ValueError, RuntimeError) as fault:
         watch.refuse_no_numbers()
         reason = str(fault).partition("\n")[0]  # torch goes on with the tensor
