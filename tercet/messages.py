@@ -1,5 +1,7 @@
 """Every message between packages, in the order in which they flow. All are frozen."""
 
+from enum import StrEnum
+
 import msgspec
 
 
@@ -32,3 +34,122 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         for is_wrong, sentence in wrong:
             if is_wrong:
                 raise ValueError(f"parent order: {sentence}")
+
+
+class Kind(StrEnum):
+    """How a child meets the book."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+    STOP = "stop"  # a market order once `stop_tick` has traded
+    STOP_LIMIT = "stop_limit"
+
+
+class Lifetime(StrEnum):
+    """When a child ends by itself."""
+
+    DAY = "day"
+    IOC = "ioc"
+    FOK = "fok"
+    GTC = "gtc"
+    GTD = "gtd"  # at `expires`
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as somebody wants it sent: prices in ticks, times in ns since the epoch, UTC."""
+
+    id: str  # the client's, never used twice
+    strategy: str
+    account: str
+    symbol: str
+    venue: str
+    side: int  # 1 buys, -1 sells
+    lots: int
+    time: int  # when it was made
+    kind: Kind = Kind.LIMIT
+    tick: int | None = None
+    stop_tick: int | None = None
+    lifetime: Lifetime = Lifetime.DAY
+    expires: int | None = None
+    parent: str | None = None
+    short: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish that what is left of a child be withdrawn."""
+
+    id: str  # of this wish
+    target: str  # the child's id
+    time: int
+
+
+class Replace(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish that a child have another size (what has filled included) and price; from then on it has this id."""
+
+    id: str
+    target: str
+    lots: int
+    time: int
+    tick: int | None = None
+
+
+class OrderState(StrEnum):
+    """Where a child stands."""
+
+    PENDING_NEW = "pending_new"  # sent, nothing heard
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    PENDING_CANCEL = "pending_cancel"
+    CANCELED = "canceled"
+    PENDING_REPLACE = "pending_replace"
+    REPLACED = "replaced"  # lives on under another id
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DONE_FOR_DAY = "done_for_day"
+    SUSPENDED = "suspended"
+    UNKNOWN = "unknown"  # nobody answered: it may or may not be there
+
+
+class Happening(StrEnum):
+    """What can happen to a child: the first three are ours, the others a venue's reports."""
+
+    CANCEL_ASKED = "cancel_asked"
+    REPLACE_ASKED = "replace_asked"
+    TIMED_OUT = "timed_out"
+    ACCEPTED = "accepted"
+    FILLED = "filled"  # a trade, of part of it or of all
+    CANCELED = "canceled"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DONE_FOR_DAY = "done_for_day"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    CANCEL_REJECTED = "cancel_rejected"
+    REPLACE_REJECTED = "replace_rejected"
+    BUSTED = "busted"  # a trade is undone
+    CORRECTED = "corrected"  # a trade's size or price is another
+    STATUS = "status"  # the answer to a question: `state` says where it stands
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back about a child. Executions (FILLED, BUSTED, CORRECTED) are known by `exec_id` and counted once."""
+
+    exec_id: str
+    order: str  # the child's id
+    happening: Happening
+    time: int
+    symbol: str
+    account: str
+    side: int
+    strategy: str = ""
+    lots: int = 0  # of this execution, or as corrected
+    price: float = 0.0  # of it, ticks; hidden trades may print between them
+    fee: float = 0.0  # of it, in the instrument's currency; negative is a rebate
+    refers_to: str | None = None  # the exec_id that is busted or corrected
+    left: int | None = None  # lots still working, as the venue sees it
+    replaces: str | None = None  # REPLACED: the id that it had before
+    state: OrderState | None = None  # STATUS alone
+    venue_id: str = ""
+    text: str = ""
