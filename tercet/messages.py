@@ -153,3 +153,57 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     state: OrderState | None = None  # STATUS alone
     venue_id: str = ""
     text: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that may not be sent: by which control, what the limit is and what it was."""
+
+    id: str
+    rule: str
+    limit: float
+    was: float
+    time: int
+    text: str = ""
+
+
+GATE_STAMP = object()  # the gate's alone: a test looks for who else names it
+
+
+class Approved:
+    """A message that the gate has let through: the only thing that a gateway takes."""
+
+    __slots__ = ("message", "time", "waived")
+
+    def __init__(self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None) -> None:
+        """Raises TypeError for everybody but the gate."""
+        if stamp is not GATE_STAMP:
+            raise TypeError("only the gate approves: expected an Approved from Gate.check")
+        self.message, self.time, self.waived = message, time, waived
+
+
+class Act(StrEnum):
+    """What people can tell the gate."""
+
+    KILL = "kill"  # nothing new; what is open is to be cancelled
+    REDUCE = "reduce"  # only what reduces
+    ARM = "arm"  # asks for an end of that, which another person confirms
+    CONFIRM = "confirm"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants: of the firm ("firm"), of "desk.NAME", "strategy.NAME" or "symbol.NAME"."""
+
+    act: Act
+    scope: str
+    by: str
+    time: int
+    reason: str = ""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person has to look at."""
+
+    rule: str
+    scope: str
+    text: str
+    time: int

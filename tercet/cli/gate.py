@@ -1,0 +1,44 @@
+"""`tercet gate`: what the pre-trade controls answer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from tercet.cli.output import console, say_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    family = typer.Typer(help="Pre-trade controls.", no_args_is_help=True)
+    family.command("check")(check)
+    family.callback()(lambda: None)
+    app.add_typer(family, name="gate")
+
+
+def check(
+    limits: Annotated[Path, typer.Option(metavar="FILE", help="The limits, TOML.")],
+    cases: Annotated[Path, typer.Option(metavar="CASES", help="What is asked, a JSON object a line.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print every answer as JSON on stdout.")] = False,
+) -> None:
+    """Ask a new gate each case; exits with 1 where an answer is not the expected one."""
+    import msgspec
+
+    from tercet.orders import cases as asked
+    from tercet.orders.limits import read
+
+    found = list(asked.answers(read(limits), asked.read(cases)))
+    wrong = [one for one in found if not one.met]
+    if as_json:
+        say_json([msgspec.structs.asdict(one) for one in found])
+    table = Table("case", "answer", "control", "was", "limit", "expected", box=SIMPLE_HEAD, pad_edge=False)
+    for one in wrong:
+        wanted = " ".join(str(value) for value in one.expected.values())
+        table.add_row(one.name, one.decision, one.rule, f"{one.was:g}", f"{one.limit:g}", wanted)
+    if wrong:
+        console.print(table)
+    console.print(f"{len(found)} cases, {len(wrong)} not as expected", highlight=False)
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,260 @@
+"""CASES: what a gate is asked, in which state of the world, and what it has to answer. One JSON object a line.
+
+    {"name": "...", "clock": ns, "state": {...}, "order": {...}, "expect": {"decision": "refused", "rule": "largest_quantity"},
+     "then": {"order": {...}, "expect": {...}}}
+
+Instead of "order" stand "replace", "cancel" or "command"; "then" is what is tried afterwards. Prices are in currency ("price", "bid"), or
+in ticks ("tick"). docs/gate.md tells all of the state. What is not said is harmless: marks fresh, strategies alive, markets busy.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tercet.errors import BadInput, at_row
+from tercet.market.instruments import Instrument
+from tercet.messages import Approved, Cancel, Child, Command, Refused, Replace, Report
+from tercet.orders import supervision
+from tercet.orders.checks import CONFORMITY, RULES
+from tercet.orders.firm import ALWAYS
+from tercet.orders.gate import Gate
+from tercet.orders.limits import Limits, changed
+
+CLOCK: Final = 1_700_000_000_000_000_000
+BEFORE: Final = 10_000_000_000  # ns: how long ago orders were placed that were open already
+PLENTY: Final = 10**9  # lots that traded, where nobody says
+APPROVED, REFUSED, DONE = "approved", "refused", "done"
+KINDS: Final = {"order": Child, "replace": Replace, "cancel": Cancel}
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one line: the last answer, whether each was as expected, and how many orders were sent to be cancelled."""
+
+    name: str
+    decision: str
+    rule: str
+    limit: float
+    was: float
+    text: str
+    expected: dict[str, Any]
+    met: bool
+    canceled: int = 0
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The cases of a file; raises BadInput naming the row that is none."""
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise at_row(path, number, f"no JSON: {error}") from error
+        if not isinstance(row, dict) or not set(row) & {*KINDS, "command"}:
+            raise at_row(path, number, f"no case: expected an object with one of {', '.join((*KINDS, 'command'))}")
+        rows.append({"name": f"row {number}", **row})
+    return rows
+
+
+def answers(limits: Limits, cases: list[dict[str, Any]]) -> Iterator[Answer]:
+    """Ask a new gate each case."""
+    for case in cases:
+        yield ask(limits, case)
+
+
+def ask(limits: Limits, case: dict[str, Any]) -> Answer:
+    """Ask a new gate one case and what comes then."""
+    clock = case.get("clock", CLOCK)
+    gate = Gate(limits)
+    Scene(gate, clock).set(case.get("state", {}))
+    answer = _step(gate, limits, case, clock, case["name"])
+    while "then" in case:
+        case = case["then"]
+        later = _step(gate, limits, case, case.get("clock", clock), answer.name)
+        answer = msgspec.structs.replace(later, met=answer.met and later.met)
+    return answer
+
+
+def _step(gate: Gate, limits: Limits, step: dict[str, Any], now: int, name: str) -> Answer:
+    expected, canceled = step.get("expect", {}), 0
+    told: dict[str, Any]
+    if "command" in step:
+        try:
+            canceled = command(gate, step["command"], now)
+            told = {"decision": DONE, "rule": "", "limit": math.nan, "was": math.nan, "text": ""}
+        except (BadInput, KeyError, TypeError, ValueError) as error:
+            told = {"decision": REFUSED, "rule": "", "limit": math.nan, "was": math.nan, "text": f"{error}"}
+    else:
+        told = _told(_send(gate, limits, step, now))
+    wanted = {key: value for key, value in expected.items() if key in ("decision", "rule", "canceled")}
+    got = {**told, "canceled": canceled}
+    return Answer(name=name, expected=expected, met=all(got[key] == value for key, value in wanted.items()), canceled=canceled, **told)
+
+
+def _send(gate: Gate, limits: Limits, step: dict[str, Any], now: int) -> Approved | Refused:
+    kind = next(name for name in KINDS if name in step)
+    try:
+        message = msgspec.convert(_in_ticks(limits, {"time": now, **step[kind]}), KINDS[kind])
+    except (msgspec.ValidationError, BadInput, TypeError, ValueError, ArithmeticError) as error:
+        id = str(step[kind].get("id", "")) if isinstance(step[kind], dict) else ""
+        return Refused(id=id, rule=RULES[CONFORMITY], limit=math.nan, was=math.nan, time=now, text=str(error))
+    return gate.check(message, now)
+
+
+def _told(answer: Approved | Refused) -> dict[str, Any]:
+    if isinstance(answer, Approved):
+        return {"decision": APPROVED, "rule": answer.waived, "limit": math.nan, "was": math.nan, "text": ""}
+    return {"decision": REFUSED, "rule": answer.rule, "limit": answer.limit, "was": answer.was, "text": answer.text}
+
+
+def _in_ticks(limits: Limits, order: dict[str, Any]) -> dict[str, Any]:
+    """An order with its prices in ticks."""
+    found = {key: value for key, value in order.items() if key not in ("price", "stop_price")}
+    for price, tick in (("price", "tick"), ("stop_price", "stop_tick")):
+        if price in order:
+            found[tick] = ticks(limits, order.get("symbol", ""), order[price])
+    return found
+
+
+def ticks(limits: Limits, symbol: str, price: Any) -> int:
+    """A price in currency as ticks; raises BadInput where it fits none."""
+    traded = limits.instrument.get(symbol)
+    if traded is None:
+        return 1  # that it is unknown will be said by the control that looks
+    if isinstance(price, bool) or not isinstance(price, int | float | str):
+        raise BadInput(f"price was {price!r}; expected a number")
+    try:
+        return Instrument(symbol, traded.tick_size, traded.lot_size).tick(Decimal(str(price)))
+    except InvalidOperation as error:
+        raise BadInput(f"price was {price!r}; expected a number") from error
+
+
+class Scene:
+    """The state of the world in which a gate is asked."""
+
+    def __init__(self, gate: Gate, clock: int) -> None:
+        """A gate that has heard nothing, at a time."""
+        self.gate, self.firm, self.limits, self.clock = gate, gate.firm, gate.firm.limits, clock
+
+    def set(self, state: dict[str, Any]) -> None:
+        """Bring the gate into a state; raises BadInput naming what there is not."""
+        parts: dict[str, Callable[[Any], None]] = {
+            name.removeprefix("_set_"): getattr(self, name) for name in dir(self) if name.startswith("_set_")
+        }
+        if unknown := sorted(set(state) - set(parts)):
+            raise BadInput(f"state has {unknown[0]!r}; expected {', '.join(parts)}")
+        defaults: dict[str, Any] = {
+            "phases": {},
+            "heartbeats": dict.fromkeys(self.limits.strategy, self.clock),
+            "volumes": dict.fromkeys(self.limits.instrument, PLENTY),
+        }
+        order = ("phases", "marks", "heartbeats", "volumes", "positions", "parents", "models")
+        given = {**defaults, **state}
+        for name in sorted(given, key=lambda name: order.index(name) if name in order else len(order)):
+            parts[name](given[name])
+
+    def _set_phases(self, phases: dict[str, str]) -> None:
+        for symbol in self.limits.instrument:
+            self.firm.phase(symbol, phases.get(symbol, "open"))
+
+    def _set_marks(self, marks: dict[str, Any]) -> None:
+        for symbol, mark in marks.items():
+            sides = [self._tick(symbol, mark.get(side)) for side in ("bid", "ask")]
+            self.firm.mark(symbol, sides[0], sides[1], mark.get("time", self.clock))
+            if "band" in mark:
+                self.firm.phase(
+                    symbol, mark.get("phase", "open"), (self._tick(symbol, mark["band"][0]), self._tick(symbol, mark["band"][1]))
+                )
+            elif "phase" in mark:
+                self.firm.phase(symbol, mark["phase"])
+
+    def _tick(self, symbol: str, price: Any) -> int:
+        try:
+            return ticks(self.limits, symbol, price)
+        except BadInput:
+            return 0  # no price
+
+    def _set_heartbeats(self, heartbeats: dict[str, int]) -> None:
+        for strategy, time in heartbeats.items():
+            self.firm.heartbeat(strategy, time)
+
+    def _set_volumes(self, volumes: dict[str, Any]) -> None:
+        for symbol, lots in volumes.items():
+            market, own = (lots.get("market", 0), lots.get("own", 0)) if isinstance(lots, dict) else (lots, 0)
+            self.firm.traded(symbol, market, self.clock, own)
+
+    def _set_positions(self, positions: dict[str, dict[str, int]]) -> None:
+        for strategy, held in positions.items():
+            for symbol, lots in held.items():
+                row = self.firm.instruments[self.firm.symbols[symbol]]
+                self.firm.hold(strategy, symbol, lots, float(row["reference"]))
+
+    def _set_profits(self, profits: dict[str, float]) -> None:
+        for strategy, money in profits.items():
+            command(self.gate, {"act": "earned", "strategy": strategy, "money": money}, self.clock)
+
+    def _set_open_orders(self, orders: list[dict[str, Any]]) -> None:
+        for order in orders:
+            self.gate.adopt(msgspec.convert(_in_ticks(self.limits, {"time": self.clock - BEFORE, **order}), Child))
+
+    def _set_reports(self, reports: list[dict[str, Any]]) -> None:
+        for report in reports:
+            self.gate.hear(msgspec.convert({"time": self.clock, "account": "", **report}, Report))
+
+    def _set_messages(self, messages: dict[str, int]) -> None:
+        for strategy, count in messages.items():
+            self.firm.messages(strategy, count, self.clock)
+
+    def _set_repeats(self, repeats: dict[str, int]) -> None:
+        for strategy, count in repeats.items():
+            for _ in range(count):
+                self.firm.filled_whole(strategy, self.clock)
+
+    def _set_parents(self, parents: dict[str, dict[str, Any]]) -> None:
+        for id, parent in parents.items():
+            bound = ticks(self.limits, parent["symbol"], parent["price"]) if "price" in parent else 0
+            self.gate.parent(id, parent["lots"], bound, parent.get("start", -ALWAYS), parent.get("end", ALWAYS))
+
+    def _set_models(self, models: dict[str, dict[str, Any]]) -> None:
+        for strategy, seen in models.items():
+            self.gate.model(strategy, seen["model"], seen["distance"], seen["action"], seen.get("time", self.clock))
+
+    def _set_commands(self, commands: list[dict[str, Any]]) -> None:
+        for one in commands:
+            command(self.gate, one, self.clock)
+
+    def _set_fault(self, text: str) -> None:
+        def broken(*records: Any) -> int:
+            raise RuntimeError(text)
+
+        self.gate.admit = broken
+
+
+def command(gate: Gate, said: dict[str, Any], now: int) -> int:
+    """Carry out what a person or a watcher does; returns how many orders are to be cancelled."""
+    kind, by = said["act"], said.get("by", "")
+    if kind == "override":
+        supervision.override(gate, said["order"], said["rule"], by, said["until"], now)
+    elif kind == "limits":
+        supervision.change(gate, changed(gate.firm.limits, said["set"]), by, said.get("second"), now)
+    elif kind == "reconcile":
+        supervision.reconcile(gate, said["symbol"], said["own"], said["theirs"], now)
+    elif kind == "earned":
+        gate.firm.earned(said["strategy"], next(iter(gate.firm.symbols)), said["money"])
+    elif kind == "heartbeat":
+        gate.firm.heartbeat(said["strategy"], now)
+    elif kind == "watch":
+        return len(supervision.dead(gate, now))
+    elif kind == "time_out":
+        gate.timed_out(said["order"], now)
+    elif kind == "report":
+        gate.hear(msgspec.convert({"time": now, "account": "", **said["report"]}, Report))
+    else:
+        return len(supervision.act(gate, msgspec.convert({"time": now, **said}, Command)))
+    return 0

@@ -1,0 +1,441 @@
+"""The controls that look at an order before it is sent, each a small function of GATE, ORDER and what it says: VERDICT.
+
+Compiled, so that a backtest's loop and the order process run the same ones. A check returns whether the order may go. It compares so
+that a number that is none refuses: `was <= limit`, never `was > limit`. Numbers of controls are those of design/risk.md.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+
+from tercet.compiled import compiled
+
+ALLOWED: Final = 0
+QUANTITY, VALUE, COLLAR, DRIFT, MESSAGES, REPEATS, DUPLICATE, POSITION, EXPOSURE, LOSS, DRAWDOWN, OPEN_ORDERS, PARTICIPATION = range(1, 14)
+SELF_MATCH, PERMISSION, MARKET_STATE, CONFORMITY, REDUCE_ONLY, KILLED, DEAD_MAN, PARENT, OVERRIDE, MODEL = range(14, 24)
+LIMITS_CHANGE, RECONCILIATION, MONITORING, BROKEN = range(24, 28)
+RULES: Final = (
+    *("allowed", "largest_quantity", "largest_value", "price_collar", "collar_over_time", "message_rate", "repeated_execution"),
+    *("duplicates", "position", "exposure", "daily_loss", "drawdown", "open_orders", "participation", "self_match", "permissions"),
+    *("market_state", "conformity", "reduce_only", "kill_switch", "dead_man", "parent_conformance", "override", "model_limits"),
+    *("limits_change", "reconciliation", "monitoring", "broken_check"),
+)
+
+WAIVABLE: Final = (QUANTITY, VALUE, COLLAR, DRIFT, POSITION, PARTICIPATION)
+
+ACTIVE, REDUCING, HALTED = 0, 1, 2
+CLOSED, OPEN, AUCTION, PAUSED = 0, 1, 2, 3  # phases of an instrument's session
+LIMIT, MARKET, STOP, STOP_LIMIT = 0, 1, 2, 3
+RING: Final = 1024  # messages that a window can count
+FILLS: Final = 64  # own fills of an instrument that the price's drift is taken from
+BUCKETS: Final = 16  # of the window of volume
+RECENT: Final = 64  # orders of a strategy among which the same again is looked for
+
+SCOPE: Final = np.dtype(
+    [
+        ("above", np.int64),  # the desk of a strategy, the firm (0) of a desk, -1 for the firm
+        ("mode", np.int64),  # ACTIVE, REDUCING, HALTED
+        ("killed", np.int64),
+        ("gross", np.float64),  # worst case
+        ("long", np.float64),
+        ("short", np.float64),
+        ("profit", np.float64),  # since the day's start, fees included
+        ("peak", np.float64),
+        ("orders", np.float64),  # open
+        ("value", np.float64),  # of open orders
+        ("most_gross", np.float64),
+        ("most_net", np.float64),
+        ("most_loss", np.float64),
+        ("most_halt_loss", np.float64),
+        ("most_drawdown", np.float64),
+        ("most_orders", np.float64),
+        ("most_value", np.float64),
+        ("most_messages", np.int64),
+        ("messages", np.int64),  # ever
+        ("times", np.int64, RING),  # of the last ones
+        ("heartbeat", np.int64),  # of a strategy: when last heard of
+        ("most_repeats", np.int64),
+        ("repeats", np.int64),  # orders filled whole, ever
+        ("repeat_times", np.int64, RING),
+        ("tired", np.int64),  # too many of them: a person is needed
+        ("recent", np.int64),
+        ("recent_times", np.int64, RECENT),
+        ("recent_orders", np.int64, (RECENT, 4)),  # symbol, side, lots, tick
+    ],
+    align=True,
+)
+
+SYMBOL: Final = np.dtype(
+    [
+        ("phase", np.int64),
+        ("killed", np.int64),
+        ("unknown", np.int64),  # orders that nobody answered for
+        ("unequal", np.int64),  # own ledger and drop copy differ
+        ("bid", np.int64),
+        ("ask", np.int64),
+        ("marked", np.int64),  # when
+        ("reference", np.float64),  # the last price in ticks that was one, by which positions are valued; 0: there never was one
+        ("band_low", np.int64),
+        ("band_high", np.int64),
+        ("money", np.float64),  # of a lot and a tick
+        ("least_lots", np.int64),
+        ("most_lots", np.float64),
+        ("most_value", np.float64),
+        ("collar", np.float64),
+        ("far", np.float64),
+        ("most_drift", np.float64),
+        ("most_position", np.float64),
+        ("most_firm_position", np.float64),
+        ("adv", np.float64),
+        ("adv_share", np.float64),
+        ("volume_share", np.float64),
+        ("located", np.float64),
+        ("position", np.int64),  # of the firm
+        ("open_buy", np.int64),
+        ("open_sell", np.int64),
+        ("fills", np.int64),  # own, ever
+        ("fill_times", np.int64, FILLS),
+        ("fill_sides", np.int64, FILLS),
+        ("fill_lots", np.float64, FILLS),
+        ("fill_prices", np.float64, FILLS),  # ticks
+        ("fill_mids", np.float64, FILLS),  # just before it
+        ("bucket", np.int64),  # the number of the present one since 1970
+        ("volumes", np.float64, BUCKETS),  # of the market
+        ("own_volumes", np.float64, BUCKETS),
+    ],
+    align=True,
+)
+
+# One strategy in one instrument.
+CELL: Final = np.dtype(
+    [
+        ("position", np.int64),
+        ("open_buy", np.int64),
+        ("open_sell", np.int64),
+        ("cash", np.float64),  # since the day's start, in money, the position then at its price then
+        ("gross", np.float64),  # what the scopes above have counted of it
+        ("long", np.float64),
+        ("short", np.float64),
+        ("profit", np.float64),
+    ],
+    align=True,
+)
+
+RESTING: Final = np.dtype(
+    [
+        ("lots", np.int64),  # still open; 0: a free row
+        ("tick", np.int64),
+        ("side", np.int64),
+        ("symbol", np.int64),
+        ("strategy", np.int64),
+        ("value", np.float64),
+    ],
+    align=True,
+)
+
+WINDOWS: Final = np.dtype([(name, np.int64) for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "dead")])
+
+ORDER: Final = np.dtype(
+    [
+        ("now", np.int64),
+        ("strategy", np.int64),  # its scope
+        ("symbol", np.int64),
+        ("side", np.int64),
+        ("lots", np.int64),
+        ("tick", np.int64),  # its limit; of a market order the band at which it is sent
+        ("kind", np.int64),
+        ("expires", np.int64),  # 0: with its lifetime
+        ("replaces", np.int64),  # the resting row that it takes the place of, or -1
+        ("short", np.int64),
+        ("allowed", np.int64),  # the strategy may trade this account, venue, symbol and side
+        ("may_short", np.int64),
+        ("known_id", np.int64),  # its id was used before
+        ("waived", np.int64),  # the control that a named person overrides for this order
+        ("parent_left", np.float64),  # lots of its parent that nobody has asked for yet; inf: it has no parent
+        ("parent_bound", np.int64),  # 0: none
+        ("parent_start", np.int64),
+        ("parent_end", np.int64),
+        ("distance", np.float64),  # of its model's input from the training data; 0: no model
+        ("most_distance", np.float64),
+        ("action", np.float64),
+        ("least_action", np.float64),
+        ("most_action", np.float64),
+        ("features_age", np.float64),
+        ("most_age", np.float64),
+    ],
+    align=True,
+)
+
+VERDICT: Final = np.dtype([("rule", np.int64), ("limit", np.float64), ("was", np.float64)])
+
+
+@compiled
+def within(was, most, verdict):
+    """Note a number and its limit; whether it is one, and within it."""
+    verdict.was = was
+    verdict.limit = most
+    return was <= most
+
+
+@compiled
+def mid_of(symbol):
+    """The reference price in ticks; no number where there is none, or the book is crossed or locked."""
+    return 0.5 * (symbol.bid + symbol.ask) if 0 < symbol.bid < symbol.ask else math.nan
+
+
+@compiled
+def worst(position, open_buy, open_sell):
+    """(longest, shortest) position that open orders can lead to."""
+    return position + open_buy, position - open_sell
+
+
+# Controls ------------------------------------------------------------------------------------------------------------------------
+
+
+@compiled
+def largest_quantity(symbol, order, verdict):
+    """1. Lots of one order."""
+    return within(1.0 * order.lots, symbol.most_lots, verdict)
+
+
+@compiled
+def largest_value(symbol, order, verdict):
+    """2. Money of one order, at its limit; of a market order at the band that it is sent with."""
+    return within(order.lots * order.tick * symbol.money if order.tick > 0 else math.nan, symbol.most_value, verdict)
+
+
+@compiled
+def price_collar(symbol, order, verdict):
+    """3. How far a price is from the reference, as a share of it: on the worse side and on the better one."""
+    worse = order.side * (order.tick - mid_of(symbol)) / mid_of(symbol)
+    return within(worse, symbol.collar, verdict) and within(-worse, symbol.far, verdict)
+
+
+@compiled
+def collar_over_time(symbol, order, window, verdict):
+    """4. How far the average price of own fills on that side has moved from the first one's reference, within a window."""
+    lots, paid, first = 0.0, 0.0, 0.0
+    for back in range(min(symbol.fills, len(symbol.fill_times))):
+        i = (symbol.fills - 1 - back) % len(symbol.fill_times)
+        if symbol.fill_times[i] < order.now - window:
+            break
+        if symbol.fill_sides[i] == order.side:
+            lots += symbol.fill_lots[i]
+            paid += symbol.fill_lots[i] * symbol.fill_prices[i]
+            first = symbol.fill_mids[i]
+    if lots == 0.0:
+        return True
+    return within(order.side * (paid / lots - first) / first, symbol.most_drift, verdict)
+
+
+@compiled
+def message_rate(scope, now, window, verdict):
+    """5. Messages within a window, this one included."""
+    verdict.limit = scope.most_messages
+    verdict.was = counted(scope.times, scope.messages, now - window) + 1.0
+    return verdict.was <= verdict.limit
+
+
+@compiled
+def counted(times, count, since):
+    """How many of the last times of a ring are later than `since`."""
+    found = 0
+    for back in range(min(count, len(times))):
+        if times[(count - 1 - back) % len(times)] <= since:
+            break
+        found += 1
+    return found
+
+
+@compiled
+def repeated_execution(scope, verdict):
+    """6. Orders filled whole within a window, beyond which a person has to look."""
+    verdict.limit = scope.most_repeats
+    verdict.was = scope.most_repeats + 1.0
+    return scope.tired == 0
+
+
+@compiled
+def duplicates(scope, order, window, verdict):
+    """7. The same order again within a window, or an id that was used before."""
+    verdict.limit = 0.0
+    verdict.was = 1.0
+    if order.known_id != 0:
+        return False
+    for back in range(min(scope.recent, len(scope.recent_times))):
+        i = (scope.recent - 1 - back) % len(scope.recent_times)
+        if scope.recent_times[i] <= order.now - window:
+            break
+        row = scope.recent_orders[i]
+        if row[0] == order.symbol and row[1] == order.side and row[2] == order.lots and row[3] == order.tick:
+            return False
+    return True
+
+
+@compiled
+def position(cell, symbol, order, freed, verdict):
+    """8. The worst case's position of the strategy, and of the firm."""
+    if order.side > 0:
+        own, all_own = cell.position + cell.open_buy, symbol.position + symbol.open_buy
+    else:
+        own, all_own = cell.open_sell - cell.position, symbol.open_sell - symbol.position
+    more = order.lots - freed
+    return within(1.0 * (own + more), symbol.most_position, verdict) and within(1.0 * (all_own + more), symbol.most_firm_position, verdict)
+
+
+@compiled
+def exposure(scope, cell, symbol, order, freed, verdict):
+    """9. Gross and net exposure of a scope in the worst case, at the order's price where that is dearer than the reference."""
+    more = (order.lots - freed) * symbol.money
+    price = max(symbol.reference, 1.0 * order.tick)
+    value = symbol.reference * symbol.money
+    long, short = worst(cell.position, cell.open_buy, cell.open_sell)
+    if order.side > 0:
+        gross = max(abs(long * value + more * price), abs(short * value))
+        net = scope.long + more * price
+    else:
+        gross = max(abs(long * value), abs(short * value - more * price))
+        net = -(scope.short - more * price)
+    return within(scope.gross - cell.gross + gross, scope.most_gross, verdict) and within(net, scope.most_net, verdict)
+
+
+@compiled
+def daily_loss(scope, verdict):
+    """10. What has been lost since the day's start."""
+    return within(-scope.profit, scope.most_halt_loss, verdict)
+
+
+@compiled
+def drawdown(scope, verdict):
+    """11. What has been lost since the day's best moment."""
+    return within(scope.peak - scope.profit, scope.most_drawdown, verdict)
+
+
+@compiled
+def open_orders(scope, order, freed_orders, freed_value, value, verdict):
+    """12. Open orders, and their value."""
+    more = scope.orders + 1.0 - freed_orders
+    return within(more, scope.most_orders, verdict) and within(scope.value + value - freed_value, scope.most_value, verdict)
+
+
+@compiled
+def participation(symbol, order, verdict):
+    """13. The order as a share of a day's volume, and own lots as a share of all in the window, this order's included."""
+    if not within(1.0 * order.lots, symbol.adv_share * symbol.adv, verdict):
+        return False
+    own, everybody = 1.0 * order.lots, 0.0
+    for i in range(len(symbol.volumes)):
+        own += symbol.own_volumes[i]
+        everybody += symbol.volumes[i]
+    return (everybody == 0.0 and symbol.volume_share >= 1.0) or within(own / everybody, symbol.volume_share, verdict)
+
+
+@compiled
+def self_match(resting, used, order, verdict):
+    """14. Whether the order could trade with a resting one of ours, of any strategy."""
+    for i in range(used):
+        row = resting[i]
+        meets = row.side == -order.side and order.side * (order.tick - row.tick) >= 0
+        if meets and row.lots > 0 and row.symbol == order.symbol and i != order.replaces:
+            verdict.was = order.tick
+            verdict.limit = row.tick
+            return False
+    return True
+
+
+@compiled
+def permissions(cell, symbol, order, freed, verdict):
+    """15. Account, venue, symbol and side; what is sold must be there, or be allowed to be sold short and located."""
+    verdict.limit = 1.0
+    verdict.was = 0.0
+    if order.allowed == 0:
+        return False
+    lacking = order.lots - freed + cell.open_sell - cell.position
+    if order.side > 0 or (lacking <= 0 and order.short == 0):
+        return True
+    return order.may_short != 0 and within(1.0 * max(lacking, 0), symbol.located, verdict)
+
+
+@compiled
+def market_state(symbol, order, window, verdict):
+    """16. A session that is open, a reference that is fresh and neither crossed nor locked, a price within the venue's band."""
+    verdict.limit = OPEN
+    verdict.was = symbol.phase
+    if symbol.phase != OPEN:
+        return False
+    if not within(1.0 * (order.now - symbol.marked), 1.0 * window, verdict) or symbol.marked > order.now:
+        return False
+    verdict.was = symbol.ask
+    verdict.limit = symbol.bid
+    if not 0 < symbol.bid < symbol.ask:
+        return False
+    verdict.was = order.tick
+    verdict.limit = symbol.band_high if order.tick > symbol.band_high else symbol.band_low
+    return symbol.band_low <= order.tick <= symbol.band_high
+
+
+@compiled
+def conformity(symbol, order, verdict):
+    """17. Sides, lots, prices and an expiry that make sense."""
+    verdict.limit = symbol.least_lots
+    verdict.was = order.lots
+    if order.lots < symbol.least_lots or order.lots % symbol.least_lots != 0:
+        return False
+    verdict.limit = order.now
+    verdict.was = order.expires
+    if order.expires != 0 and order.expires <= order.now:
+        return False
+    verdict.limit = 1.0
+    verdict.was = order.tick
+    return order.tick > 0 and abs(order.side) == 1
+
+
+@compiled
+def reduce_only(mode, cell, order, freed, verdict):
+    """18. What is REDUCING lets only through what brings the position nearer to nothing, whatever else of ours fills."""
+    verdict.limit = max(-cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell, 0) + freed
+    verdict.was = order.lots
+    return mode == ACTIVE or (mode == REDUCING and verdict.was <= verdict.limit)
+
+
+@compiled
+def kill_switch(scope, symbol, verdict):
+    """19. Neither firm, desk, strategy nor symbol is killed, and none halted."""
+    verdict.limit = 0.0
+    verdict.was = 1.0
+    return scope.killed == 0 and symbol.killed == 0 and scope.mode != HALTED
+
+
+@compiled
+def dead_man(scope, now, window, verdict):
+    """20. The strategy was heard of lately."""
+    return within(1.0 * (now - scope.heartbeat), 1.0 * window, verdict)
+
+
+@compiled
+def parent_conformance(order, freed, verdict):
+    """21. Children together no larger than their parent, within its price and its time."""
+    if not within(1.0 * (order.lots - freed), order.parent_left, verdict):
+        return False
+    if order.parent_bound != 0 and not within(1.0 * order.side * order.tick, 1.0 * order.side * order.parent_bound, verdict):
+        return False
+    if not within(1.0 * (order.parent_start - order.now), 0.0, verdict):
+        return False
+    return within(1.0 * (order.now - order.parent_end), 0.0, verdict)
+
+
+@compiled
+def model_limits(order, verdict):
+    """23. A model's input near what it was trained on, its features fresh, its action in the trained range."""
+    if not within(order.distance, order.most_distance, verdict) or not within(order.features_age, order.most_age, verdict):
+        return False
+    return within(order.action, order.most_action, verdict) and within(-order.action, -order.least_action, verdict)
+
+
+@compiled
+def reconciled(symbol, verdict):
+    """25. Own ledger and drop copy agree, and no order of the symbol is UNKNOWN."""
+    verdict.limit = 0.0
+    verdict.was = 1.0 * (symbol.unequal + symbol.unknown)
+    return symbol.unequal == 0 and symbol.unknown == 0

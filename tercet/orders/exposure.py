@@ -1,0 +1,203 @@
+"""What orders, fills and marks do to the gate's records: exposure is reserved at approval, and moves to the position at a fill."""
+
+from tercet.compiled import compiled
+from tercet.orders.checks import (
+    ACTIVE,
+    HALTED,
+    REDUCING,
+    counted,
+    mid_of,
+    worst,
+)
+
+
+@compiled
+def recount(scopes, cell, symbol, strategy):
+    """Count anew what one strategy's cell adds to the strategy, its desk and the firm; losses change their modes."""
+    value = symbol.reference * symbol.money
+    long, short = worst(cell.position, cell.open_buy, cell.open_sell)
+    gross, long_value, short_value = max(abs(long), abs(short)) * value, long * value, short * value
+    profit = cell.cash + cell.position * value
+    at = strategy
+    while at >= 0:
+        scope = scopes[at]
+        scope.gross += gross - cell.gross
+        scope.long += long_value - cell.long
+        scope.short += short_value - cell.short
+        scope.profit += profit - cell.profit
+        watch_losses(scope)
+        at = scope.above
+    cell.gross = gross
+    cell.long = long_value
+    cell.short = short_value
+    cell.profit = profit
+
+
+@compiled
+def watch_losses(scope):
+    """A loss beyond its first limit leaves only what reduces, one beyond the second nothing; neither ends by itself."""
+    scope.peak = max(scope.peak, scope.profit)
+    if -scope.profit > scope.most_loss and scope.mode == ACTIVE:
+        scope.mode = REDUCING
+    if -scope.profit > scope.most_halt_loss or scope.peak - scope.profit > scope.most_drawdown:
+        scope.mode = HALTED
+
+
+@compiled
+def mark(scopes, symbols, cells, place, bid, ask, now):
+    """A new reference price of a symbol. While one side is missing, or the book crossed, what we hold is worth what it was."""
+    symbol = symbols[place]
+    symbol.bid = bid
+    symbol.ask = ask
+    symbol.marked = now
+    if 0 < bid < ask:
+        symbol.reference = mid_of(symbol)
+        for strategy in range(cells.shape[0]):
+            cell = cells[strategy, place]
+            if cell.position != 0 or cell.open_buy != 0 or cell.open_sell != 0:
+                recount(scopes, cell, symbol, strategy)
+
+
+@compiled
+def count_message(scopes, strategy, now):
+    """One more message of a strategy, its desk and the firm."""
+    at = strategy
+    while at >= 0:
+        scope = scopes[at]
+        scope.times[scope.messages % len(scope.times)] = now
+        scope.messages += 1
+        at = scope.above
+
+
+@compiled
+def reserve(scopes, symbols, cells, taken, order):
+    """Take an approved order into the books as a row of the resting ones."""
+    symbol, cell = symbols[order.symbol], cells[order.strategy, order.symbol]
+    taken.lots = order.lots
+    taken.tick = order.tick
+    taken.side = order.side
+    taken.symbol = order.symbol
+    taken.strategy = order.strategy
+    taken.value = 0.0
+    change(scopes, symbol, cell, taken, order.lots, 1.0)
+    scope = scopes[order.strategy]
+    at = scope.recent % len(scope.recent_times)
+    scope.recent_times[at] = order.now
+    scope.recent_orders[at, 0] = order.symbol
+    scope.recent_orders[at, 1] = order.side
+    scope.recent_orders[at, 2] = order.lots
+    scope.recent_orders[at, 3] = order.tick
+    scope.recent += 1
+
+
+@compiled
+def adopt(scopes, symbols, cells, resting, row, orders):
+    """Take an order that is open already into row `row`."""
+    reserve(scopes, symbols, cells, resting[row], orders[0])
+
+
+@compiled
+def earn(scopes, symbols, cells, strategy, place, money):
+    """Count money that a strategy has made today."""
+    cells[strategy, place].cash += money
+    recount(scopes, cells[strategy, place], symbols[place], strategy)
+
+
+@compiled
+def change(scopes, symbol, cell, taken, lots, orders):
+    """Add lots (fewer where negative) to a resting row, and `orders` to the count of open orders."""
+    if taken.side > 0:
+        cell.open_buy += lots
+        symbol.open_buy += lots
+    else:
+        cell.open_sell += lots
+        symbol.open_sell += lots
+    value = lots * taken.tick * symbol.money
+    taken.value += value
+    at = taken.strategy
+    while at >= 0:
+        scopes[at].orders += orders
+        scopes[at].value += value
+        at = scopes[at].above
+    recount(scopes, cell, symbol, taken.strategy)
+
+
+@compiled
+def extend(scopes, symbols, cells, resting, row, lots, tick):
+    """Add lots to a resting order (take some where negative), from now on at `tick` where that is dearer for its side."""
+    taken = resting[row]
+    symbol, cell = symbols[taken.symbol], cells[taken.strategy, taken.symbol]
+    change(scopes, symbol, cell, taken, -taken.lots, 0.0)
+    taken.tick = tick
+    taken.lots += lots
+    change(scopes, symbol, cell, taken, taken.lots, 0.0)
+
+
+@compiled
+def release(scopes, symbols, cells, resting, row, lots):
+    """Give back so many lots of a resting order, all of it where they are as many; returns what is left."""
+    taken = resting[row]
+    given = min(lots, taken.lots)
+    taken.lots -= given
+    symbol, cell = symbols[taken.symbol], cells[taken.strategy, taken.symbol]
+    change(scopes, symbol, cell, taken, -given, -1.0 if taken.lots == 0 and given > 0 else 0.0)
+    return taken.lots
+
+
+@compiled
+def execute(scopes, symbols, cells, strategy, place, side, lots, price, fee, now):
+    """A trade, or where `lots` is negative one undone, at a price in ticks: it moves position and cash, own volume and drift."""
+    symbol, cell = symbols[place], cells[strategy, place]
+    cell.position += side * lots
+    symbol.position += side * lots
+    if symbol.reference == 0.0:
+        symbol.reference = price
+    cell.cash -= side * lots * price * symbol.money + fee
+    if lots > 0:
+        at = symbol.fills % len(symbol.fill_times)
+        symbol.fill_times[at] = now
+        symbol.fill_sides[at] = side
+        symbol.fill_lots[at] = lots
+        symbol.fill_prices[at] = price
+        symbol.fill_mids[at] = symbol.reference
+        symbol.fills += 1
+    recount(scopes, cell, symbol, strategy)
+
+
+@compiled
+def hold(scopes, symbols, cells, strategy, place, lots, price):
+    """A position with which the day starts."""
+    symbol, cell = symbols[place], cells[strategy, place]
+    symbol.position += lots - cell.position
+    cell.position = lots
+    cell.cash = -lots * price * symbol.money
+    if symbol.reference == 0.0:
+        symbol.reference = price
+    recount(scopes, cell, symbol, strategy)
+
+
+@compiled
+def trade_volume(symbols, place, now, width, own, everybody):
+    """Count lots that have traded: of ours, and of everybody; buckets of `width` ns that are past the window are emptied."""
+    symbol = symbols[place]
+    bucket, many = now // max(width, 1), len(symbol.volumes)
+    if bucket - symbol.bucket >= many:
+        symbol.volumes[:] = 0.0
+        symbol.own_volumes[:] = 0.0
+        symbol.bucket = bucket
+    while symbol.bucket < bucket:
+        symbol.bucket += 1
+        symbol.volumes[symbol.bucket % many] = 0.0
+        symbol.own_volumes[symbol.bucket % many] = 0.0
+    symbol.volumes[bucket % many] += everybody
+    symbol.own_volumes[bucket % many] += own
+
+
+@compiled
+def tire(scopes, strategy, now, window):
+    """One more order of a strategy was filled whole; too many in a window, and it stops until a person looks."""
+    scope = scopes[strategy]
+    scope.repeat_times[scope.repeats % len(scope.repeat_times)] = now
+    scope.repeats += 1
+    if counted(scope.repeat_times, scope.repeats, now - window) > scope.most_repeats:
+        scope.tired = 1

@@ -1,0 +1,172 @@
+"""FIRM: the gate's records by name: scopes, instruments, positions and what is open, and what the world says of them."""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.orders import checks, exposure
+from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
+from tercet.orders.limits import Limits, Scope
+
+NS: Final = 1_000_000_000
+NEVER, ALWAYS = -(2**62), 2**62
+FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
+PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
+
+
+class Firm:
+    """Times are ns since the epoch, prices ticks, money the firm's currency."""
+
+    def __init__(self, limits: Limits) -> None:
+        """No positions, nothing open, nothing heard of."""
+        self.limits = limits
+        self.strategies = {name: place for place, name in enumerate((*limits.strategy, FOREIGN))}
+        self.desks = {name: len(self.strategies) + place for place, name in enumerate(limits.desk)}
+        self.symbols = {name: place for place, name in enumerate(limits.instrument)}
+        self.firm = len(self.strategies) + len(self.desks)
+        self.scopes, self.instruments = np.zeros(self.firm + 1, SCOPE), np.zeros(len(self.symbols), SYMBOL)
+        self.cells = np.zeros((len(self.strategies), len(self.symbols)), CELL)
+        self.resting, self.used, self._free = np.zeros(64, RESTING), 0, list(range(63, -1, -1))
+        self.windows = np.zeros(1, WINDOWS)
+        self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
+        self.instruments["band_low"], self.instruments["band_high"] = 1, ALWAYS
+        self.take(limits)
+
+    def take(self, limits: Limits) -> None:
+        """Put limits into force: of the strategies, desks and instruments that there were at the beginning."""
+        self.limits = limits
+        for name, place in self.strategies.items():
+            if name in limits.strategy:
+                self._bound(self.scopes[place], limits.strategy[name], self.desks[limits.strategy[name].desk])
+                self.scopes[place]["most_repeats"] = limits.strategy[name].repeats
+        for name, place in self.desks.items():
+            if name in limits.desk:
+                self._bound(self.scopes[place], limits.desk[name], self.firm)
+        self._bound(self.scopes[self.strategies[FOREIGN]], limits.firm, self.firm)
+        self._bound(self.scopes[self.firm], limits.firm, -1)
+        self._shape_instruments(limits)
+        waits = limits.windows
+        times = {name: getattr(waits, f"{name}_s") for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference")}
+        for name, seconds in {**times, "dead": waits.heartbeat_s * waits.missed}.items():
+            self.windows[name] = int(min(seconds * NS, ALWAYS))
+
+    @staticmethod
+    def _bound(row: Any, scope: Scope, above: int) -> None:
+        row["above"], row["most_messages"] = above, scope.messages
+        for name, value in (
+            ("most_gross", scope.gross),
+            ("most_net", scope.net),
+            ("most_loss", scope.loss),
+            ("most_halt_loss", scope.halt_loss),
+            ("most_drawdown", scope.drawdown),
+            ("most_orders", scope.open_orders),
+            ("most_value", scope.open_value),
+        ):
+            row[name] = value
+
+    def _shape_instruments(self, limits: Limits) -> None:
+        for name, place in self.symbols.items():
+            row, traded = self.instruments[place], limits.instrument.get(name)
+            if traded is None:
+                row["most_lots"] = 0.0
+                continue
+            row["money"], row["least_lots"], row["most_lots"], row["most_value"] = (
+                traded.money,
+                traded.least_lots,
+                traded.lots,
+                traded.value,
+            )
+            row["collar"], row["far"], row["most_drift"] = traded.collar, traded.far, traded.drift
+            row["most_position"], row["most_firm_position"] = traded.position, traded.firm_position
+            row["adv"], row["adv_share"], row["volume_share"] = traded.adv, traded.adv_share, traded.volume_share
+            row["located"] = traded.located
+
+    # What the world says -------------------------------------------------------------------------------------------------------------
+
+    def mark(self, symbol: str, bid: int, ask: int, now: int) -> None:
+        """The best prices of an instrument, 0 where a side is empty."""
+        exposure.mark(self.scopes, self.instruments, self.cells, self._symbol(symbol), bid, ask, now)
+
+    def phase(self, symbol: str, phase: str, band: tuple[int, int] = (1, ALWAYS)) -> None:
+        """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band."""
+        if phase not in PHASES:
+            raise BadInput(f"phase of {symbol} was {phase!r}; expected {', '.join(PHASES)}")
+        row = self.instruments[self._symbol(symbol)]
+        row["phase"], row["band_low"], row["band_high"] = PHASES[phase], *band
+
+    def traded(self, symbol: str, lots: int, now: int, own: int = 0) -> None:
+        """Lots that traded in the market, and how many of them were ours."""
+        width = max(1, int(self.windows["volume"][0]) // checks.BUCKETS)
+        exposure.trade_volume(self.instruments, self._symbol(symbol), now, width, own, lots)
+
+    def heartbeat(self, strategy: str, now: int) -> None:
+        """A strategy is alive."""
+        self.scopes[self._strategy(strategy)]["heartbeat"] = now
+
+    def hold(self, strategy: str, symbol: str, lots: int, price: float) -> None:
+        """The position with which the day starts, at a price in ticks: profit counts from there."""
+        if not math.isfinite(price):
+            raise BadInput(f"price of the position in {symbol} was {price}; expected a number of ticks")
+        exposure.hold(self.scopes, self.instruments, self.cells, self._strategy(strategy), self._symbol(symbol), lots, price)
+
+    def earned(self, strategy: str, symbol: str, money: float) -> None:
+        """What a strategy has made today (lost, where negative) before the gate was told of its fills."""
+        exposure.earn(self.scopes, self.instruments, self.cells, self._strategy(strategy), self._symbol(symbol), money)
+
+    def filled_whole(self, strategy: str, now: int) -> None:
+        """One more order of a strategy was filled whole."""
+        exposure.tire(self.scopes, self._strategy(strategy), now, int(self.windows["repeats"][0]))
+
+    def messages(self, strategy: str, count: int, now: int) -> None:
+        """Messages that a strategy has sent at `now`, the gate not knowing."""
+        for _ in range(count):
+            exposure.count_message(self.scopes, self._strategy(strategy), now)
+
+    # Rows of what is open ------------------------------------------------------------------------------------------------------------
+
+    def free_row(self) -> int:
+        """The row of the resting orders that `take_row` will take."""
+        if not self._free:
+            more = len(self.resting)
+            self.resting = np.concatenate([self.resting, np.zeros(more, RESTING)])
+            self._free = list(range(2 * more - 1, more - 1, -1))
+        return self._free[-1]
+
+    def take_row(self) -> int:
+        """A row of the resting orders, now taken."""
+        row = self._free.pop()
+        self.used = max(self.used, row + 1)
+        return row
+
+    def release(self, row: int, lots: int) -> bool:
+        """Give lots of a resting row back; whether none is left, and the row is free."""
+        left = exposure.release(self.scopes, self.instruments, self.cells, self.resting, row, lots)
+        if left == 0:
+            self._free.append(row)
+        return bool(left == 0)
+
+    def scope(self, name: str) -> NDArray[np.void]:
+        """The row of "firm", "desk.NAME", "strategy.NAME" or "symbol.NAME"; raises BadInput where there is none."""
+        kind, _, own = name.partition(".")
+        if name == "firm":
+            return self.scopes[self.firm : self.firm + 1]
+        known = {"desk": (self.desks, self.scopes), "strategy": (self.strategies, self.scopes), "symbol": (self.symbols, self.instruments)}
+        if kind not in known or own not in known[kind][0]:
+            raise BadInput(f"scope was {name!r}; expected firm, desk.NAME, strategy.NAME or symbol.NAME")
+        names, rows = known[kind]
+        return rows[names[own] : names[own] + 1]
+
+    def _symbol(self, name: str) -> int:
+        return _place(self.symbols, name, "symbol")
+
+    def _strategy(self, name: str) -> int:
+        return _place(self.strategies, name, "strategy")
+
+
+def _place(places: dict[str, int], name: str, what: str) -> int:
+    if name not in places:
+        raise BadInput(f"{what} was {name!r}; expected {', '.join(filter(None, places))}")
+    return places[name]

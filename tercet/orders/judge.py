@@ -1,0 +1,145 @@
+"""All controls on one order, in the order of what is cheapest to mend first: the first that refuses is told."""
+
+from tercet.compiled import compiled
+from tercet.orders.checks import (
+    COLLAR,
+    CONFORMITY,
+    DEAD_MAN,
+    DRAWDOWN,
+    DRIFT,
+    DUPLICATE,
+    EXPOSURE,
+    KILLED,
+    LOSS,
+    MARKET_STATE,
+    MESSAGES,
+    MODEL,
+    OPEN_ORDERS,
+    PARENT,
+    PARTICIPATION,
+    PERMISSION,
+    POSITION,
+    QUANTITY,
+    RECONCILIATION,
+    REDUCE_ONLY,
+    REPEATS,
+    SELF_MATCH,
+    VALUE,
+    collar_over_time,
+    conformity,
+    daily_loss,
+    dead_man,
+    drawdown,
+    duplicates,
+    exposure,
+    kill_switch,
+    largest_quantity,
+    largest_value,
+    market_state,
+    message_rate,
+    model_limits,
+    open_orders,
+    parent_conformance,
+    participation,
+    permissions,
+    position,
+    price_collar,
+    reconciled,
+    reduce_only,
+    repeated_execution,
+    self_match,
+)
+from tercet.orders.exposure import count_message, extend, reserve
+
+
+@compiled
+def judge(scopes, symbols, cells, resting, used, windows, order, verdict):
+    """The number of the first control that refuses the order, 0 where none does; `verdict` says what was and what the limit is.
+
+    `used`: rows of `resting` from which on all are free. Nothing is changed.
+    """
+    symbol, cell = symbols[order.symbol], cells[order.strategy, order.symbol]
+    old = resting[max(order.replaces, 0)]
+    freed, freed_value, freed_orders = 0, 0.0, 0.0
+    if order.replaces >= 0:
+        freed, freed_value, freed_orders = old.lots, old.value, 1.0
+    verdict.rule = own_controls(scopes[order.strategy], symbol, cell, order, freed, windows, verdict)
+    if verdict.rule == 0 and not self_match(resting, used, order, verdict):
+        verdict.rule = SELF_MATCH
+    value, at = order.lots * order.tick * symbol.money, order.strategy
+    while verdict.rule == 0 and at >= 0:
+        verdict.rule = scope_controls(scopes[at], symbol, cell, order, freed, freed_orders, freed_value, value, windows, verdict)
+        at = scopes[at].above
+    return verdict.rule
+
+
+@compiled
+def own_controls(strategy, symbol, cell, order, freed, windows, verdict):
+    """Those of the order, its instrument and its strategy."""
+    if not conformity(symbol, order, verdict):
+        return CONFORMITY
+    if not permissions(cell, symbol, order, freed, verdict):
+        return PERMISSION
+    if not dead_man(strategy, order.now, windows.dead, verdict):
+        return DEAD_MAN
+    if not reconciled(symbol, verdict):
+        return RECONCILIATION
+    if not market_state(symbol, order, windows.reference, verdict):
+        return MARKET_STATE
+    if not duplicates(strategy, order, windows.duplicates, verdict):
+        return DUPLICATE
+    if not repeated_execution(strategy, verdict):
+        return REPEATS
+    if not parent_conformance(order, freed, verdict):
+        return PARENT
+    if not model_limits(order, verdict):
+        return MODEL
+    return waivable_controls(symbol, cell, order, freed, windows, verdict)
+
+
+@compiled
+def waivable_controls(symbol, cell, order, freed, windows, verdict):
+    """Those that a named person may override for one order."""
+    if not largest_quantity(symbol, order, verdict) and order.waived != QUANTITY:
+        return QUANTITY
+    if not largest_value(symbol, order, verdict) and order.waived != VALUE:
+        return VALUE
+    if not price_collar(symbol, order, verdict) and order.waived != COLLAR:
+        return COLLAR
+    if not collar_over_time(symbol, order, windows.drift, verdict) and order.waived != DRIFT:
+        return DRIFT
+    if not position(cell, symbol, order, freed, verdict) and order.waived != POSITION:
+        return POSITION
+    return PARTICIPATION if not participation(symbol, order, verdict) and order.waived != PARTICIPATION else 0
+
+
+@compiled
+def scope_controls(scope, symbol, cell, order, freed, freed_orders, freed_value, value, windows, verdict):
+    """Those of the strategy, of its desk and of the firm."""
+    if not daily_loss(scope, verdict):
+        return LOSS
+    if not drawdown(scope, verdict):
+        return DRAWDOWN
+    if not kill_switch(scope, symbol, verdict):
+        return KILLED
+    if not reduce_only(scope.mode, cell, order, freed, verdict):
+        return REDUCE_ONLY
+    if not exposure(scope, cell, symbol, order, freed, verdict):
+        return EXPOSURE
+    if not open_orders(scope, order, freed_orders, freed_value, value, verdict):
+        return OPEN_ORDERS
+    return 0 if message_rate(scope, order.now, windows.messages, verdict) else MESSAGES
+
+
+@compiled
+def admit(scopes, symbols, cells, resting, row, used, windows, orders, verdicts):
+    """Judge the order in `orders`; where nothing refuses it, count its message and reserve it, in row `row` or in the one it replaces."""
+    order = orders[0]
+    rule = judge(scopes, symbols, cells, resting, used, windows[0], order, verdicts[0])
+    if rule == 0:
+        count_message(scopes, order.strategy, order.now)
+        if order.replaces < 0:
+            reserve(scopes, symbols, cells, resting[row], order)
+        else:  # both could trade until the venue has answered
+            extend(scopes, symbols, cells, resting, order.replaces, max(order.lots - resting[order.replaces].lots, 0), order.tick)
+    return rule

@@ -1,0 +1,194 @@
+"""LIMITS: the numbers that nobody crosses, read from one versioned TOML, tightened by anybody and loosened by two people.
+
+Every limit must be there: one that is missing is an error, and `inf` says that there is none. Money is in the firm's currency.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tercet.errors import BadInput
+from tercet.market.instruments import Instrument
+
+MOST_MESSAGES = 1024  # that a window can count
+
+
+class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the firm, a desk or a strategy may have at most."""
+
+    gross: float  # sum over instruments of the worst case's absolute value
+    net: float  # absolute value of the worst case's sum
+    loss: float  # since the day's start, fees included: beyond it only what reduces goes
+    halt_loss: float  # beyond it nothing goes
+    drawdown: float  # from the day's highest profit: beyond it nothing goes
+    open_orders: int
+    open_value: float
+    messages: int  # in windows.messages_s
+
+
+class Strategy(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A strategy's limits, and what it may do at all."""
+
+    desk: str
+    accounts: tuple[str, ...]
+    venues: tuple[str, ...]
+    symbols: tuple[str, ...]
+    sides: tuple[int, ...] = (1, -1)
+    short: bool = False  # may sell what it does not have
+    repeats: int  # orders filled whole in windows.repeats_s, until a person re-arms it
+
+
+class Traded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An instrument: what it is, and what one order or one day may do to it."""
+
+    tick_size: str
+    lot_size: str = "1"
+    multiplier: float = 1.0
+    fx: float = 1.0  # to the firm's currency
+    least_lots: int = 1
+    lots: int  # of one order
+    value: float  # of one order
+    collar: float  # how much worse than the reference a price may be, as a share of it
+    far: float  # how much better
+    drift: float  # how far own fills may have moved the price in windows.drift_s, as a share
+    position: int  # lots, of one strategy in the worst case
+    firm_position: int  # of all strategies together
+    adv: float  # lots that trade on an average day
+    adv_share: float  # of it, one order
+    volume_share: float  # of what trades in windows.volume_s
+    located: int = 0  # lots that may be sold short
+
+    @property
+    def money(self) -> float:
+        """What a lot is worth for each tick of its price, in the firm's currency."""
+        shape = Instrument("", self.tick_size, self.lot_size)
+        return float(shape.price(1)) * float(shape.lot_size) * self.multiplier * self.fx
+
+
+class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Times, in seconds."""
+
+    messages_s: float
+    duplicates_s: float  # within it the same order again is a mistake
+    repeats_s: float
+    drift_s: float
+    volume_s: float
+    reference_s: float  # the oldest reference price that counts
+    heartbeat_s: float
+    missed: int  # heartbeats, after which a strategy is dead
+    features_s: float = 5.0  # the oldest features that a model may act on
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a model was trained on."""
+
+    distance: float  # of an input from the training data, at most
+    least_action: float
+    most_action: float
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All limits of a firm. Raises BadInput for what cannot be meant."""
+
+    version: int
+    people: tuple[str, ...]  # who may approve
+    windows: Windows
+    firm: Scope
+    desk: dict[str, Scope]
+    strategy: dict[str, Strategy]
+    instrument: dict[str, Traded]
+    model: dict[str, Model] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        for where, value in leaves(self):
+            if isinstance(value, int | float) and not isinstance(value, bool) and not (value >= 0 or where.endswith(SIGNED)):
+                raise BadInput(f"{where} was {value}; expected a number, 0 or more")
+        for name, strategy in self.strategy.items():
+            if strategy.desk not in self.desk:
+                raise BadInput(f"strategy.{name}.desk was {strategy.desk!r}; expected one of {', '.join(sorted(self.desk))}")
+            if unknown := sorted(set(strategy.symbols) - set(self.instrument)):
+                raise BadInput(f"strategy.{name}.symbols has {unknown[0]!r}; expected one of {', '.join(sorted(self.instrument))}")
+            if not set(strategy.sides) <= {1, -1}:
+                raise BadInput(f"strategy.{name}.sides was {list(strategy.sides)}; expected 1, -1 or both")
+        for name, scope in {"firm": self.firm, **self.desk, **self.strategy}.items():
+            if scope.messages > MOST_MESSAGES:
+                raise BadInput(f"messages of {name} were {scope.messages}; expected {MOST_MESSAGES} at most")
+        for symbol, traded in self.instrument.items():
+            if not 0.0 < traded.money < float("inf"):
+                raise BadInput(f"instrument.{symbol}: a tick is worth {traded.money}; expected a positive amount")
+
+
+SIGNED = (".least_action", ".most_action")
+# Where more is tighter; everywhere else among numbers, less is. What is not named here and is no number needs two people.
+TIGHTER_UP = ("windows.messages_s", "windows.duplicates_s", "windows.repeats_s", "windows.drift_s", ".least_lots", ".least_action")
+NO_LIMIT = (".tick_size", ".lot_size", ".multiplier", ".fx", ".adv", "windows.volume_s", ".desk", ".accounts", ".people")
+SETS = (".venues", ".symbols", ".sides")  # fewer is tighter
+
+
+def read(path: Path) -> Limits:
+    """The limits of a TOML file; raises BadInput naming what is missing, unknown or of the wrong kind."""
+    try:
+        return parse(path.read_bytes())
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+
+
+def parse(text: bytes | str) -> Limits:
+    """The limits of a TOML text."""
+    try:
+        return msgspec.toml.decode(text, type=Limits)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise BadInput(f"limits: {error}") from error
+
+
+def changed(limits: Limits, values: dict[str, Any]) -> Limits:
+    """The next version of limits, with other values by dotted names; raises BadInput where there is no such name."""
+    tree = msgspec.to_builtins(limits)
+    for name, value in values.items():
+        *path, last = name.split(".")
+        part = tree
+        for step in path:
+            part = part.get(step) if isinstance(part, dict) else None
+        if not isinstance(part, dict) or last not in part:
+            raise BadInput(f"limits have no {name!r}; expected a name such as instrument.{next(iter(limits.instrument))}.lots")
+        part[last] = value
+    try:
+        return msgspec.convert({**tree, "version": limits.version + 1}, Limits)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"limits: {error}") from error
+
+
+def leaves(part: Any, where: str = "") -> list[tuple[str, Any]]:
+    """Every number, word and set of limits, with its dotted name."""
+    if isinstance(part, msgspec.Struct):
+        pairs = [(name, getattr(part, name)) for name in part.__struct_fields__]
+    elif isinstance(part, dict):
+        pairs = list(part.items())
+    else:
+        return [(where, part)]
+    return [leaf for name, value in pairs for leaf in leaves(value, f"{where}.{name}" if where else name)]
+
+
+def loosened(old: Limits, new: Limits) -> list[str]:
+    """What `new` allows and `old` did not, by dotted name: all that is not known to be tighter."""
+    before, after = dict(leaves(old)), dict(leaves(new))
+    changed = [name for name in after if name != "version" and (name not in before or before[name] != after[name])]
+    return [name for name in changed if name not in before or not _tighter(name, before[name], after[name])] + _dropped(old, new)
+
+
+def _dropped(old: Limits, new: Limits) -> list[str]:
+    """A desk or model that is gone cannot bind; a strategy or an instrument that is gone may do nothing."""
+    gone = [(kind, name) for kind in ("desk", "model") for name in getattr(old, kind) if name not in getattr(new, kind)]
+    return [f"{kind}.{name}" for kind, name in gone]
+
+
+def _tighter(name: str, before: Any, after: Any) -> bool:
+    if name.endswith(NO_LIMIT):
+        return False
+    if name.endswith(SETS):
+        return set(after) <= set(before)
+    if isinstance(after, bool):
+        return before and not after
+    return bool(after > before) if name.endswith(TIGHTER_UP) else bool(after < before)

@@ -1,0 +1,113 @@
+"""What people and watchers do to a gate: kill and arm, reduce, override one order, change limits, block what does not reconcile."""
+
+from typing import Final
+
+from tercet.errors import BadInput
+from tercet.messages import Act, Cancel, Command
+from tercet.orders.checks import ACTIVE, REDUCING, RULES, WAIVABLE
+from tercet.orders.firm import NS
+from tercet.orders.gate import Gate
+from tercet.orders.limits import Limits, loosened
+
+LONGEST_OVERRIDE: Final = 3600 * NS
+
+
+def act(gate: Gate, command: Command) -> list[Cancel]:
+    """Carry out a command; returns what is to be cancelled. Raises BadInput where it may not be, and nothing changes.
+
+    A kill needs one person and no reason. Arming again takes two: one asks, another confirms.
+    """
+    row = gate.firm.scope(command.scope)
+    known(gate, command.by)
+    if command.act == Act.KILL:
+        row["killed"] = 1
+        gate.arming.pop(command.scope, None)
+        gate.tell(command)
+        return cancels(gate, command.scope, command.time)
+    if command.act == Act.REDUCE:
+        if "mode" not in (row.dtype.names or ()):
+            raise BadInput(f"reduce was asked of {command.scope}; expected firm, desk.NAME or strategy.NAME")
+        row["mode"] = max(int(row["mode"][0]), REDUCING)
+    elif command.act == Act.ARM:
+        gate.arming[command.scope] = command.by
+    else:
+        asked = gate.arming.get(command.scope)
+        if asked is None or asked == command.by:
+            raise BadInput(
+                f"arming of {command.scope} was confirmed by {command.by}; expected another person than {asked or 'nobody, who'} asked"
+            )
+        del gate.arming[command.scope]
+        row["killed"] = 0
+        if "mode" in (row.dtype.names or ()):
+            row["mode"], row["tired"], row["peak"] = ACTIVE, 0, row["profit"]
+    gate.tell(command)
+    return []
+
+
+def cancels(gate: Gate, scope: str, now: int) -> list[Cancel]:
+    """The cancels of all that is open in a scope."""
+    kind, _, name = scope.partition(".")
+
+    def inside(child_strategy: str, symbol: str) -> bool:
+        strategy = gate.firm.limits.strategy.get(child_strategy)
+        return {
+            "firm": True,
+            "desk": strategy is not None and strategy.desk == name,
+            "strategy": child_strategy == name,
+            "symbol": symbol == name,
+        }[kind]
+
+    hit = [child for child in gate.open.values() if inside(child.strategy, child.symbol)]
+    return [Cancel(id=f"kill-{now}-{child.id}", target=child.id, time=now) for child in hit]
+
+
+def dead(gate: Gate, now: int) -> list[Cancel]:
+    """The cancels of all that strategies have open which have missed too many heartbeats; the gate refuses their orders by itself."""
+    longest = int(gate.firm.windows["dead"][0])
+    found = []
+    for name in gate.firm.limits.strategy:
+        if now - int(gate.firm.scope(f"strategy.{name}")["heartbeat"][0]) > longest:
+            wishes = cancels(gate, f"strategy.{name}", now)
+            if wishes:
+                gate.alert("dead_man", f"strategy.{name}", f"{name} was not heard of for too long: {len(wishes)} orders are cancelled", now)
+            found += wishes
+    return found
+
+
+def override(gate: Gate, order: str, rule: str, by: str, until: int, now: int) -> None:
+    """Let one order, by its id, pass one control until a time; raises BadInput for a control that nobody may override."""
+    known(gate, by)
+    names = [RULES[number] for number in WAIVABLE]
+    if rule not in names:
+        raise BadInput(f"override of {order} was of {rule}; expected one of {', '.join(names)}")
+    if not now < until <= now + LONGEST_OVERRIDE:
+        raise BadInput(f"override of {order} was until {until}; expected a time within an hour of {now}")
+    gate.overrides[order] = (RULES.index(rule), by, until)
+    gate.alert("override", f"order.{order}", f"{by} lets {order} pass {rule}", now)
+
+
+def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) -> None:
+    """Put new limits into force: tighter ones at once, looser ones where two people of those named before say so."""
+    known(gate, by)
+    old = gate.firm.limits
+    if limits.version <= old.version:
+        raise BadInput(f"version of the new limits was {limits.version}; expected more than {old.version}")
+    looser = loosened(old, limits)
+    if looser and (second is None or second == by or second not in old.people):
+        raise BadInput(f"limits would be looser ({', '.join(looser)}); expected a second person among {', '.join(old.people)}")
+    gate.firm.take(limits)
+    gate.alert("limits_change", "firm", f"version {limits.version} by {by}{f' and {second}' if second else ''}", now)
+
+
+def reconcile(gate: Gate, symbol: str, own: int, theirs: int, now: int) -> None:
+    """Compare a position with the drop copy's: a difference blocks the symbol until there is none."""
+    row = gate.firm.scope(f"symbol.{symbol}")
+    row["unequal"] = int(own != theirs)
+    if own != theirs:
+        gate.alert("reconciliation", f"symbol.{symbol}", f"own position {own}, drop copy {theirs}", now)
+
+
+def known(gate: Gate, person: str) -> None:
+    """Raise BadInput where a person is nobody who may approve."""
+    if person not in gate.firm.limits.people:
+        raise BadInput(f"person was {person!r}; expected one of {', '.join(gate.firm.limits.people)}")

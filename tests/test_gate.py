@@ -1,0 +1,247 @@
+"""Nothing rogue passes the gate, everything legitimate does, and what is open never exceeds a limit whatever happens."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_cli import refused, said, tercet
+
+from tercet.bench.gauntlet import LIMITS, ORDER, order_cases, state_cases
+from tercet.errors import BadInput
+from tercet.messages import Approved, Cancel, Child, Happening, Kind, Refused, Replace, Report
+from tercet.orders.cases import CLOCK, Scene, answers, ask
+from tercet.orders.checks import RULES
+from tercet.orders.gate import Gate
+from tercet.orders.limits import changed, leaves, loosened, parse
+
+CASES = order_cases() + state_cases()
+LOTS, POSITION, GROSS = 1000, 1200, 200e3
+
+
+def test_every_case_of_the_gauntlet_is_answered_as_it_must_be() -> None:
+    wrong = [one for one in answers(parse(LIMITS), CASES) if not one.met]
+    assert not wrong
+
+
+def test_the_gauntlet_has_each_control_of_orders_on_ordinary_edge_and_broken_input() -> None:
+    assert len(CASES) >= 78
+    assert len({case["name"] for case in CASES}) == len(CASES)
+    rogue = {case["name"].split("/")[0] for case in CASES if case["name"].endswith("/rogue")}
+    assert rogue == set(RULES) - {"allowed", "override", "limits_change", "monitoring"}
+
+
+def test_refusals_say_the_control_its_limit_and_what_it_was() -> None:
+    found = {one.name: one for one in answers(parse(LIMITS), CASES)}
+    one = found["largest_quantity/ordinary/rogue"]
+    assert (one.rule, one.limit, one.was) == ("largest_quantity", 1000.0, 5000.0)
+    one = found["price_collar/edge/rogue"]
+    assert (one.rule, one.limit) == ("price_collar", 0.05)
+    assert one.was == pytest.approx(0.0501)
+
+
+def child(number: int, **changes: Any) -> Child:
+    """An order of the gauntlet's strategy."""
+    terms = {**ORDER, "id": f"o{number}", "tick": 10000, "time": CLOCK} | changes
+    del terms["price"]
+    return Child(**terms)
+
+
+def gate(heard: list[Any] | None = None, **changes: float) -> Gate:
+    """A gate that knows prices, a busy market and that strategies are alive."""
+    limits = changed(parse(LIMITS), {name.replace("__", "."): value for name, value in changes.items()})
+    made = Gate(limits, (lambda one: None) if heard is None else heard.append)
+    Scene(made, CLOCK).set({"marks": {"ONE": {"bid": 99.99, "ask": 100.01}}})
+    return made
+
+
+def report(number: int, order: str, happening: Happening, **terms: Any) -> Report:
+    """What a venue says."""
+    return Report(exec_id=f"e{number}", order=order, happening=happening, time=CLOCK, account="A1", **{"symbol": "ONE", "side": 1} | terms)
+
+
+# Whatever happens ----------------------------------------------------------------------------------------------------------------
+
+ACTS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 60), st.sampled_from([1, -1]), st.integers(-3, 3)), min_size=1, max_size=60)
+
+
+@given(ACTS)
+@settings(max_examples=60, deadline=None)
+def test_the_worst_case_never_exceeds_a_limit_in_any_sequence_of_orders_and_reports(acts: list[tuple[int, int, int, int]]) -> None:
+    """Positions and open orders are counted here once more, from the answers and reports alone."""
+    tried, open_now, position = gate(firm__messages=1000, desk__cash__messages=1000, strategy__alpha__messages=1000), {}, 0
+    for number, (act, tens, side, away) in enumerate(acts):
+        if act <= 2 or not open_now:
+            wish = child(number, lots=10 * tens, side=side, tick=10000 - side * (2 + abs(away)))
+            answer = tried.check(wish, CLOCK + number)
+            if isinstance(answer, Approved):
+                open_now[wish.id] = [side, wish.lots]
+        else:
+            order = sorted(open_now)[tens % len(open_now)]
+            own_side, left = open_now[order]
+            if act == 3:
+                tried.hear(report(number, order, Happening.CANCELED, side=own_side))
+                del open_now[order]
+            else:
+                lots = min(left, 10 * tens)
+                tried.hear(report(number, order, Happening.FILLED, side=own_side, lots=lots, price=10000.0))
+                position += own_side * lots
+                open_now[order][1] -= lots
+                if open_now[order][1] == 0:
+                    del open_now[order]
+        longest = position + sum(left for own_side, left in open_now.values() if own_side > 0)
+        shortest = position - sum(left for own_side, left in open_now.values() if own_side < 0)
+        assert -POSITION <= shortest <= longest <= POSITION
+        assert max(abs(longest), abs(shortest)) * 100.0 <= GROSS
+        cell = tried.firm.cells[tried.firm.strategies["alpha"], tried.firm.symbols["ONE"]]
+        assert (cell["position"], cell["open_buy"], cell["open_sell"]) == (position, longest - position, position - shortest)
+        scope = tried.firm.scope("firm")[0]
+        assert scope["orders"] == len(open_now)
+        assert scope["gross"] == pytest.approx(max(abs(longest), abs(shortest)) * 100.0, abs=1e-6)
+
+
+def test_more_orders_can_be_open_than_there_were_rows_at_first() -> None:
+    many = {f"{scope}.{name}": 1e9 for scope in ("firm", "desk.cash", "strategy.alpha") for name in ("gross", "net", "open_value")}
+    some = {f"{scope}.open_orders": 500 for scope in ("firm", "desk.cash", "strategy.alpha")}
+    quick = {f"{scope}.messages": 500 for scope in ("firm", "desk.cash", "strategy.alpha")}
+    limits = changed(parse(LIMITS), many | some | quick | {"instrument.ONE.position": 10**6, "instrument.ONE.firm_position": 10**6})
+    tried = Gate(limits)
+    Scene(tried, CLOCK).set({"marks": {"ONE": {"bid": 99.99, "ask": 100.01}}})
+    answers = [tried.check(child(number, lots=10, tick=9000 + number), CLOCK) for number in range(300)]
+    assert all(isinstance(answer, Approved) for answer in answers)
+    for number in range(300):
+        tried.hear(report(number, f"o{number}", Happening.CANCELED))
+    assert tried.open == {}
+    assert tried.firm.cells["open_buy"].sum() == 0
+
+
+def test_cancels_pass_whatever_is_wrong() -> None:
+    tried = gate()
+    tried.admit = lambda *records: 1 / 0
+    assert isinstance(tried.check(Cancel(id="c", target="nobody's", time=CLOCK), CLOCK), Approved)
+    assert isinstance(tried.check(child(1), CLOCK), Refused)
+
+
+def test_a_replacement_reserves_the_larger_of_both_until_the_venue_answers() -> None:
+    for happening, left in ((Happening.REPLACED, 300), (Happening.REPLACE_REJECTED, 100)):
+        tried = gate()
+        tried.check(child(1), CLOCK)
+        tried.check(Replace(id="x", target="o1", lots=300, time=CLOCK), CLOCK)
+        assert tried.firm.cells["open_buy"].sum() == 300
+        tried.hear(report(1, "x", happening, replaces="o1" if happening == Happening.REPLACED else None))
+        assert tried.firm.cells["open_buy"].sum() == left
+        assert list(tried.open) == ["x" if left == 300 else "o1"]
+
+
+def test_executions_count_once_and_busts_take_them_back_in_any_order() -> None:
+    fill = report(1, "o1", Happening.FILLED, lots=60, price=10000.0, fee=1.5)
+    bust = report(2, "o1", Happening.BUSTED, refers_to="e1")
+    for told in ([fill, fill, bust], [bust, fill], [fill, bust, bust]):
+        tried = gate()
+        tried.check(child(1), CLOCK)
+        for one in told:
+            tried.hear(one)
+        assert tried.firm.cells["position"].sum() == 0
+        assert tried.firm.scope("firm")["profit"][0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_market_order_leaves_as_an_ioc_limit_at_its_band() -> None:
+    answer = gate().check(child(1, kind=Kind.MARKET, tick=None), CLOCK)
+    assert isinstance(answer, Approved)
+    assert isinstance(answer.message, Child)
+    assert (answer.message.kind, answer.message.lifetime, answer.message.tick) == ("limit", "ioc", 10500)
+
+
+def test_every_answer_and_alert_is_told() -> None:
+    heard: list[Any] = []
+    tried = gate(heard)
+    answers = [tried.check(child(1), CLOCK), tried.check(child(2, lots=5000), CLOCK)]
+    assert heard == answers
+    tried.timed_out("o1", CLOCK)
+    assert heard[-1].rule == "reconciliation"
+
+
+# Who may approve -----------------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_gate_approves() -> None:
+    with pytest.raises(TypeError, match="only the gate approves"):
+        Approved(child(1), CLOCK)
+    package = Path(__file__).resolve().parent.parent / "tercet"
+    naming = {str(path.relative_to(package)) for path in package.rglob("*.py") if names(path, "GATE_STAMP")}
+    assert naming == {"messages.py", "orders/gate.py"}
+
+
+def names(path: Path, word: str) -> bool:
+    """Whether a source names something."""
+    tree = ast.parse(path.read_text())
+    return any(word in (getattr(node, "id", ""), getattr(node, "name", ""), getattr(node, "attr", "")) for node in ast.walk(tree))
+
+
+# Limits --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_number_of_the_limits_is_loosened_one_way_or_both() -> None:
+    limits = parse(LIMITS)
+    for name, value in leaves(limits):
+        if isinstance(value, bool) or not isinstance(value, int | float) or name == "version":
+            continue
+        more, less = (changed(limits, {name: type(value)(value * factor + step)}) for factor, step in ((2, 1), (0.5, 0)))
+        looser = [bool(loosened(limits, other)) for other in (more, less)]
+        assert any(looser) or value == 0, name
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "sentence"),
+    [
+        ("lots = 1000", "", "lots"),
+        ("lots = 1000", "lotz = 1000", "lotz"),
+        ("value = 90e3", "value = nan", "value was nan"),
+        ("value = 90e3", "value = -1", "value was -1"),
+        ("messages = 20", "messages = 5000", "messages of alpha were 5000"),
+        ('desk = "cash"', 'desk = "moon"', "expected one of cash"),
+        ('symbols = ["ONE"]', 'symbols = ["SIX"]', "SIX"),
+        ('tick_size = "0.01"', 'tick_size = "0"', "tick_size"),
+        ("version = 1", "version = ", "limits"),
+    ],
+)
+def test_limits_that_cannot_be_meant_are_refused_in_a_sentence(line: str, instead: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        parse(LIMITS.replace(line, instead, 1))
+
+
+# Cases from a file ---------------------------------------------------------------------------------------------------------------
+
+
+def test_cases_of_a_file_are_asked_and_told(tmp_path: Path) -> None:
+    limits, cases = tmp_path / "limits.toml", tmp_path / "cases.jsonl"
+    limits.write_text(LIMITS)
+    cases.write_text("\n".join(json.dumps(case) for case in CASES[:20]))
+    told = said(tercet("gate", "check", "--limits", limits, "--cases", cases, "--json"))
+    assert [one["name"] for one in told] == [case["name"] for case in CASES[:20]]
+    assert {"decision", "rule", "limit", "was"} <= set(told[0])
+
+
+def test_an_answer_that_is_not_the_expected_one_ends_in_exit_code_1(tmp_path: Path) -> None:
+    limits, cases = tmp_path / "limits.toml", tmp_path / "cases.jsonl"
+    limits.write_text(LIMITS)
+    cases.write_text(json.dumps({**CASES[0], "expect": {"decision": "approved"}}))
+    run = tercet("gate", "check", "--limits", limits, "--cases", cases)
+    assert run.returncode == 1
+    assert "1 cases, 1 not as expected" in run.stderr
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("{", "no JSON"), ("[1]", "no case"), ('{"name": "x"}', "no case")])
+def test_a_row_that_is_no_case_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+    limits, cases = tmp_path / "limits.toml", tmp_path / "cases.jsonl"
+    limits.write_text(LIMITS)
+    cases.write_text(f"\n{text}")
+    refused(tercet("gate", "check", "--limits", limits, "--cases", cases), "row 2", sentence)
+
+
+def test_a_state_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadInput, match="state has 'mood'"):
+        ask(parse(LIMITS), {**CASES[0], "state": {"mood": "good"}})
