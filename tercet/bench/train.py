@@ -87,7 +87,7 @@ def measure() -> dict[str, float]:
 
 def decision_us(members: ExecutionMembers) -> float:
     """Microseconds of a decision in compiled code: observe, mask, the network of a fresh PPO, its move; best of ROUNDS."""
-    task, settings = Task("bench", lambda count, actions: members), TrainSettings(algo=PPO, envs=MEMBERS, steps=1)
+    task, settings = Task("bench", lambda count, actions, part: members), TrainSettings(algo=PPO, envs=MEMBERS, steps=1)
     network = network_of(train(task, settings, run=RunSettings(validations=0)).agent)
     usual = {name: float(members.bank.usual[name]) for name in members.bank.usual.dtype.names}
     policy = policy_of(PolicyFile(name="bench", algo=PPO, actions="discrete", masked=True, step_ns=1, usual=usual, network=network))
@@ -106,5 +106,5 @@ def decided(decide: Any, views: NDArray[np.void], pads: NDArray[np.void]) -> flo
 def timed(members: Members, settings: TrainSettings) -> float:
     """Seconds that a learner takes for its steps, after its first ones."""
     began = time.perf_counter()
-    train(Task("bench", lambda count, actions: members), settings, run=RunSettings(validations=0))
+    train(Task("bench", lambda count, actions, part: members), settings, run=RunSettings(validations=0))
     return time.perf_counter() - began

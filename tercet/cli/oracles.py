@@ -26,9 +26,12 @@ def oracles(
     processes: Annotated[int, typer.Option(help="Runs at a time, a thread each; 0: all cores.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
 ) -> None:
-    """Train each learner in each bookless world and compare what it finds with the exact optimum; fewer of each take less time."""
+    """Train each learner in each bookless world and compare what it finds with the exact optimum; fewer of each take less time.
+
+    Exits with 1 where a bar is missed.
+    """
     with extra("learn"):
-        from tercet.learn.oracles import LEARNERS, WORLDS, examine_all
+        from tercet.learn.oracles import BARS, LEARNERS, WORLDS, examine_all
 
     where, who = _named(worlds, tuple(WORLDS), "world"), _named(algos, LEARNERS, "algo")
     if seeds < 1 or processes < 0:
@@ -38,7 +41,9 @@ def oracles(
     found = sorted(track(runs, "learning", total, console=console, transient=True), key=lambda one: (one.world, one.algo, one.seed))
     if json_file is not None:
         say_json([dataclasses.asdict(one) for one in found], json_file)
-    _show(found)
+    _show(found, BARS)
+    if not all(one.met for one in found):
+        raise typer.Exit(1)
 
 
 def _named(given: str | None, known: tuple[str, ...], what: str) -> tuple[str, ...]:
@@ -48,12 +53,12 @@ def _named(given: str | None, known: tuple[str, ...], what: str) -> tuple[str, .
     return names
 
 
-def _show(found: list[Any]) -> None:
-    table = Table("world", "learner", "figure", "each seed", "met", box=SIMPLE_HEAD, pad_edge=False)
+def _show(found: list[Any], bars: dict[str, str]) -> None:
+    table = Table("world", "learner", "figure", "bar", "each seed", "met", box=SIMPLE_HEAD, pad_edge=False)
     for pair in dict.fromkeys((one.world, one.algo) for one in found):
         rows = [one for one in found if (one.world, one.algo) == pair]
         met = f"{sum(one.met for one in rows)} of {len(rows)}"
         for name in rows[0].figures:
             if name not in ("edge_low", "edge_high"):
-                table.add_row(*pair, name, " ".join(f"{one.figures[name]:.1%}" for one in rows), met)
+                table.add_row(*pair, name, bars[name], " ".join(f"{one.figures[name]:.1%}" for one in rows), met)
     console.print(table)

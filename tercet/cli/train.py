@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tercet.envs.execution import EnvSettings
 
 CARD = (
-    "{market}, {parents} held-out parents: {is_bps:.2f} bps (sd {sd_bps:.2f}), TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
+    "{market}, {parents} held-out parents from {starts} start states: {is_bps:.2f} bps (sd {sd_bps:.2f}), "
+    "TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
     "difference {against_twap_bps:+.2f} ± {standard_error_bps:.2f} s.e."
 )
 STOPPED = 130  # what shells say of a command that Ctrl-C stopped
@@ -60,8 +61,12 @@ def train(
     settings = TrainSettings(algo=algo, steps=steps, envs=envs, seed=seed).but(**changes.get(TrainSettings, {}))
     nfk = dataclasses.replace(NfkSettings(seed=seed), **changes.get(NfkSettings, {}))
     order = Order(out, env, settings, RunSettings(**changes.get(RunSettings, {})), nfk, imitate, resume)
-    with _watched(settings.steps) as (tell, say):
-        file = produce(order, tell, say)
+    try:
+        with _watched(settings.steps) as (tell, say):
+            file = produce(order, tell, say)
+    except KeyboardInterrupt:
+        console.print("stopped where nothing new is to be kept", highlight=False)
+        raise typer.Exit(STOPPED) from None
     if file is None:
         console.print(f"stopped, with a checkpoint in {order.folder}; go on with --resume", highlight=False)
         raise typer.Exit(STOPPED)

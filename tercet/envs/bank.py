@@ -1,11 +1,12 @@
 """The bank: warmed start states of one or several markets, and the parents that can begin there. Episodes are drawn from it.
 
 A crowd's entries are runs of different seeds at different times of the day, each as stationary as the crowd itself; a copy is given a
-future of its own. A recorded day's entries are moments of it.
+future of its own. A recorded day's entries are moments of it, and their future is the recorded one: so a day is cut into PARTS, and no
+episode of one part sees anything of the next.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from tercet.sim.episode import advance
 from tercet.sim.open import season_clock
 from tercet.sim.state import HISTORY, new_scratch
 
+ALL, TRAINING, VALIDATION, TEST = "all", "training", "validation", "test"
+PARTS: Final = {ALL: (0.0, 1.0), TRAINING: (0.0, 0.6), VALIDATION: (0.6, 0.8), TEST: (0.8, 1.0)}  # of a recorded session's time
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -38,17 +42,19 @@ class Bank:
     events: NDArray[np.void] | None
 
 
-def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ...], feed_ns: int, seed: int) -> Bank:
-    """A bank of at least `entries` start states, as many of each market; horizons and the slowest feed in ns.
+def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ...], feed_ns: int, seed: int, part: str = ALL) -> Bank:
+    """A bank of at least `entries` start states, as many of each market; horizons and the slowest feed in ns; `part` of PARTS.
 
-    Markets must have simulations of one type, and recorded days stand alone.
+    Markets must have simulations of one type and the same fees, and recorded days stand alone.
     """
+    refuse_mixtures(markets)
     sims, templates, latest = [], [], max(horizons)
+    seed += 100_003 * list(PARTS).index(part)
     each = -(-entries // len(markets))
     for place, market in enumerate(markets):
         if market.close_ns - market.open_ns <= MEMORY_NS + latest + feed_ns:
             raise BadInput(f"{market.name}: the session is too short for a horizon of {latest / 1e9:g} s")
-        starts = spread_starts(market, each, latest, seed + place)
+        starts = spread_starts(market, each, latest, seed + place, part)
         for sim, start in zip(opened(market, starts, feed_ns, seed * 1_000_003 + 10_007 * place), starts, strict=True):
             if not two_sided(sim.book):
                 raise BadInput(
@@ -67,15 +73,31 @@ def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ..
     return Bank(bank, rows, volumes, usual_of(bank), markets[0].events)
 
 
+def refuse_mixtures(markets: tuple[Market, ...]) -> None:
+    """Raise BadInput for markets that no one bank can hold."""
+    if len(markets) > 1 and any(market.kind == HISTORY for market in markets):
+        raise BadInput(f"markets were {', '.join(market.name for market in markets)}; expected a recorded day alone")
+    if len({market.instrument.fees for market in markets}) > 1:
+        raise BadInput("markets of different fees in one bank; expected the same")
+
+
 def sized(market: Market, rows: Any) -> NDArray[np.float64]:
     """Lots that sizes are taken of, (entries, horizons); where no other day tells, they are the day's own, and no policy sees them."""
     share = [[market.curve.over(market.open_ns, market.close_ns, int(r["start"]), int(r["end"]))[1] for r in row] for row in rows]
     return np.array(share) * market.sizing_day_lots
 
 
-def spread_starts(market: Market, count: int, latest: int, seed: int) -> list[int]:
-    """Times of a session at which parents begin, rising: one drawn from each of as many equal parts."""
-    first, last = market.open_ns + MEMORY_NS, market.close_ns - latest
+def spread_starts(market: Market, count: int, latest: int, seed: int, part: str = ALL) -> list[int]:
+    """Times of a session at which parents begin, rising: one drawn from each of as many equal stretches.
+
+    On a recorded day parents begin and end within the part; a crowd's future is its own at any time of the day.
+    """
+    first, last = market.open_ns + MEMORY_NS, market.close_ns
+    if market.kind == HISTORY:
+        first, last = (int(first + share * (last - first)) for share in PARTS[part])
+    last -= latest
+    if last <= first:
+        raise BadInput(f"{market.name}: the {part} part of the session is too short for a horizon of {latest / 1e9:g} s")
     if market.crowd is not None and market.crowd.seller is not None:  # so that it begins within the longest horizon
         clock, business = season_clock(market.crowd, market.open_ns, market.close_ns)
         onset = int(np.interp(market.crowd.seller.onset_s * SECOND, business, clock))

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
@@ -18,7 +18,7 @@ from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
 from tercet.envs.actions import actions_of, mask_of
-from tercet.envs.bank import Bank, fill_bank
+from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
 from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARD, REWARDS
@@ -32,6 +32,19 @@ from tercet.intrinsics import address_of
 from tercet.sim.state import LATENCY_STEPS, new_scratch
 
 MOST_SHARE = 100.0  # of the volume expected over a horizon
+
+
+_NUMBER: Final = (int, float, np.number)
+# What each setting is: in words, its types, and how many of them there are (0: any number).
+KINDS: Final[dict[str, tuple[str, tuple[type[Any], ...], int]]] = {
+    **dict.fromkeys(("lots", "bank", "bank_seed", "threads"), ("a whole number", (int, np.integer), 1)),
+    **dict.fromkeys(("risk_aversion", "impact", "terminal"), ("a number", _NUMBER, 1)),
+    **dict.fromkeys(("size", "latency", "fees"), ("two numbers, the smaller first", _NUMBER, 2)),
+    "own": ("numbers", _NUMBER, 0),
+    **dict.fromkeys(("order_latency_ns", "feed_latency_ns"), ("whole numbers of ns", (int, np.integer), 0)),
+    "horizon": ("times such as 5min", (str,), 0),
+    "step": ("a time such as 5s", (str,), 1),
+}
 
 
 @dataclass(frozen=True)
@@ -58,23 +71,20 @@ class EnvSettings:
     fees: tuple[float, float] = field(default=(1.0, 1.0), metadata={"help": "factor on the instrument's fees"})
     bank: int = field(default=64, metadata={"help": "warmed start states"})
     bank_seed: int = field(default=0, metadata={"help": "of the start states"})
+    part: str = field(default=ALL, metadata={"help": f"of a recorded session, and of start states: {', '.join(PARTS)}"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be made of."""
         if isinstance(self.horizon, str):
             object.__setattr__(self, "horizon", (self.horizon,))
-        for name in ("lots", "bank", "bank_seed", "threads"):
-            if not isinstance(getattr(self, name), int | np.integer):
-                raise BadInput(f"{name} was {getattr(self, name)!r}; expected a whole number")
-        for name in ("risk_aversion", "impact", "terminal"):
-            if not isinstance(getattr(self, name), int | float | np.number):
-                raise BadInput(f"{name} was {getattr(self, name)!r}; expected a number")
+        self._refuse_other_kinds()
         for name in ("size", "latency", "fees"):
             low, high = getattr(self, name)
             if not 0 < low <= high < float("inf"):
                 raise BadInput(f"{name} was {(low, high)}; expected two positive numbers, the smaller first")
         wrong = (
+            (self.part not in PARTS, f"part was {self.part!r}; expected {', '.join(PARTS)}"),
             (self.side not in SIDES, f"side was {self.side!r}; expected buy, sell or both"),
             (not 0 <= self.lots <= MOST_LOTS, f"lots was {self.lots}; expected 0 to {MOST_LOTS}"),
             (self.size[1] > MOST_SHARE, f"size was {self.size}; expected shares of the volume up to {MOST_SHARE}"),
@@ -100,6 +110,17 @@ class EnvSettings:
         if duration(longest) // step > MOST_DECISIONS:
             raise BadInput(f"step was {self.step}, {duration(longest) // step} decisions in {longest}; expected {MOST_DECISIONS} at most")
 
+    def _refuse_other_kinds(self) -> None:
+        """Refuse words where numbers are expected, and the like; a list is as good as a tuple."""
+        for name, (expected, kinds, count) in KINDS.items():
+            value = getattr(self, name)
+            many = isinstance(value, tuple | list | np.ndarray)
+            parts = tuple(value) if many else (value,)
+            if many != (count != 1) or (count == 2 and len(parts) != 2) or not all(isinstance(one, kinds) for one in parts):
+                raise BadInput(f"{name} was {value!r}; expected {expected}")
+            if many:
+                object.__setattr__(self, name, parts)
+
     @property
     def weights(self) -> tuple[float, ...]:
         """All weights of rewards."""
@@ -122,9 +143,16 @@ class FaultyReward(BrokenStep):
 class ExecutionMembers:
     """Many parents being worked in as many copies of a market (see `Members`)."""
 
-    def __init__(self, settings: EnvSettings, count: int, markets: tuple[Market, ...] | None = None, rendered: bool = False) -> None:
-        """Fill the bank and open `count` members with the seeds 0, 1, 2, ...; `markets` instead of those that the settings name.
-        rendered: keep what `render` draws.
+    def __init__(
+        self,
+        settings: EnvSettings,
+        count: int,
+        markets: tuple[Market, ...] | None = None,
+        rendered: bool = False,
+        bank: Bank | None = None,
+    ) -> None:
+        """Fill the bank and open `count` members with the seeds 0, 1, 2, ...; `markets` and `bank` instead of those that the settings
+        name. rendered: keep what `render` draws.
         """
         if count < 1:
             raise BadInput(f"members were {count}; expected 1 or more")
@@ -133,9 +161,7 @@ class ExecutionMembers:
         names = (settings.market,) if isinstance(settings.market, str) else settings.market
         self.markets = markets or tuple(market(name) for name in names)
         self.actions = actions_of(settings.actions)
-        horizons = tuple(duration(horizon) for horizon in settings.horizon)
-        slowest = int(max(settings.feed_latency_ns) * settings.latency[1])
-        self.bank: Bank = fill_bank(self.markets, settings.bank, horizons, slowest, settings.bank_seed)
+        self.bank = bank_of(settings, self.markets) if bank is None else bank
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)
         self._earn = REWARDS[settings.reward] if isinstance(settings.reward, str) else settings.reward
         self._decide_at, self._earn_at = address_of(self.actions.decide, DECIDE), address_of(self._earn, REWARD)
@@ -234,10 +260,12 @@ class ExecutionMembers:
         """Begin episodes of the members that are `wanted`; where nobody is, one step of all."""
         self._taken[0] = 0
         running = [self._pool.submit(self._share, scratch, wanted) for scratch in self._scratches[1:]] if self._pool is not None else []
-        self._share(self._scratches[0], wanted)
-        for share in running:
-            if not share.cancel():  # one that found no free core until all was done
-                share.result()
+        try:
+            self._share(self._scratches[0], wanted)
+        finally:
+            for share in running:
+                if not share.cancel():  # one that found no free core until all was done
+                    share.result()
 
     def _share(self, scratch: NDArray[np.void], wanted: NDArray[np.bool_]) -> None:
         """Work with the other threads until no member is left."""
@@ -250,7 +278,8 @@ class ExecutionMembers:
         places = np.flatnonzero(faulty)
         first, self.members.faulty[:] = int(places[0]), 0
         member = self.members[first]
-        where = f"of member {first} in its episode {int(member.episode)} (seed {int(member.seed)})"
+        episode = int(member.episode) - int(self.terminated[first])  # who has ended is in its next one
+        where = f"of member {first} in its episode {episode} (seed {int(member.seed)})"
         reward = float(self.rewards[first])
         self.begin(places[~self.terminated[places]])
         if faulty[first] == FULL_LOG:
@@ -297,6 +326,13 @@ class ExecutionMembers:
         """The VIEW that a member's next decision is made on."""
         member = self.members[place]
         return member.views[int(member.seen)]
+
+
+def bank_of(settings: EnvSettings, markets: tuple[Market, ...]) -> Bank:
+    """The start states of those settings."""
+    horizons = tuple(duration(horizon) for horizon in settings.horizon)
+    slowest = int(max(settings.feed_latency_ns) * settings.latency[1])
+    return fill_bank(markets, settings.bank, horizons, slowest, settings.bank_seed, settings.part)
 
 
 def with_changes(settings: EnvSettings, **changes: Any) -> EnvSettings:

@@ -39,7 +39,7 @@ def members_of(count: int, rendered: bool = False, *, world: str | None = None, 
         if day is not None:
             return day_members(day, count, rendered, settings)
         return ExecutionMembers(with_changes(EnvSettings(), **settings), count, rendered=rendered)
-    except TypeError as error:  # a number where a pair was expected, and the like
+    except (TypeError, ValueError) as error:  # a number where a pair was expected, and the like
         raise BadInput(f"settings were {settings}; {error}") from error
 
 

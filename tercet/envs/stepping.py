@@ -174,7 +174,7 @@ def tell_fills(parent, member, ended, scratch):
     if scratch.count == 0 and not ended:
         return
     unit = 1e4 / (parent.lots * arrival)
-    cost, impact = shortfall(tally, parent.side, parent.lots, arrival), tally.spread + tally.walk
+    cost, impact = shortfall(tally, parent.side, parent.lots, arrival), tally.spread + tally.walk + tally.completion
     for i in range(scratch.count):
         add(tally, scratch.reports[i], parent.side, arrival, end, member.fees)
         fills.lots += scratch.reports[i].lots
@@ -183,7 +183,7 @@ def tell_fills(parent, member, ended, scratch):
     if ended:
         leave(tally, parent, outcome)
     fills.cost = shortfall(tally, parent.side, parent.lots, arrival) - cost
-    fills.impact = unit * (tally.spread + tally.walk - impact)
+    fills.impact = unit * (tally.spread + tally.walk + tally.completion - impact)
 
 
 @compiled(inline="always")

@@ -37,7 +37,7 @@ class ManyDQN(Untold, DoubleDQN):
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 1 << 25  # of glibc's malloc.h
-ADAM = {"eps": 1e-5, "fused": True}  # Stable-Baselines3's with one kernel for all weights
+ADAM = {"fused": True}  # one kernel for all weights
 ACTIVATIONS = {"relu": th.nn.ReLU, "tanh": th.nn.Tanh}
 
 
@@ -87,6 +87,7 @@ def _ppo(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], ne
         "clip_range": settings.clip,
         "ent_coef": settings.entropy,
     }
+    network["optimizer_kwargs"]["eps"] = 1e-5  # Stable-Baselines3's for PPO
     if settings.algo == PPO:
         return MaskedPPO(OpenMovesPolicy, envs, rollout_buffer_class=TensorRollout, policy_kwargs=network, **shared)
     network["log_std_init"] = math.log(settings.deviation)

@@ -15,6 +15,7 @@ import torch as th
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from tercet.envs.bank import TRAINING
 from tercet.errors import BadInput
 from tercet.execution.moves import CROSS, IMPROVE, JOIN, MID, SHARES, WHERE
 from tercet.execution.observation import FEATURES
@@ -72,9 +73,9 @@ def teachers(space: gym.Space[Any], step_s: float) -> list[Teacher]:
 
 def best_teacher(task: Task, step_s: float, count: int, tell: Callable[[str, float], None] = lambda name, cost: None) -> Teacher:
     """The teacher whose held-out episodes cost least; `tell` hears of each with its mean cost, bps."""
-    found, least, members = None, math.inf, task.make(count, None)
+    found, least, members = None, math.inf, task.make(count, None, TRAINING)
     for teacher in teachers(members.actions.space, step_s):
-        cost = float(costs_in(members, task, teacher, EPISODES).mean())
+        cost = float(costs_in(members, task, teacher, EPISODES).bps.mean())
         tell(teacher.name, cost)
         if cost < least:
             found, least = teacher, cost
@@ -104,7 +105,7 @@ def imitate(agent: BaseAlgorithm, task: Task, teacher: Teacher, seed: int, count
 
 def _watched(task: Task, teacher: Teacher, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[Any]]:
     """What members see in an episode that strays from a teacher's now and then, and what the teacher would have done there."""
-    members, rng = task.make(count, None), np.random.default_rng([seed, 12])
+    members, rng = task.make(count, None, TRAINING), np.random.default_rng([seed, 12])
     members.seed(np.arange(count), seed * SEEDS + np.arange(count))
     members.begin(np.arange(count))
     seen, open_moves, taught = [], [], []

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import ndtri
 
+from tercet.envs.bank import TEST
 from tercet.envs.worldmembers import WorldMembers, grid_actions, pace_actions
 from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World
 from tercet.learn.settings import DDQN, PPO, PPO_CONTINUOUS, TrainSettings
@@ -23,6 +24,13 @@ from tercet.learn.task import EPISODES, Choose, episodes, policy_costs, world_ta
 from tercet.learn.train import RunSettings, chooser, train
 
 TESTED: Final = 8192
+MOST_GAP, MOST_DEVIATION, MOST_ABOVE, LEAST_EDGE, SAME_EDGE = 0.05, 0.10, 0.01, 0.60, 0.05
+BARS: Final = {
+    "gap": f"≤ {MOST_GAP:.0%}",
+    "deviation": f"≤ {MOST_DEVIATION:.0%}",
+    "above": f"≤ {MOST_ABOVE:.0%}",
+    "edge": f"≥ {LEAST_EDGE:.0%}, shuffled within ± {SAME_EDGE:.0%}",
+}
 LEARNERS: Final = (PPO_CONTINUOUS, PPO, DDQN)
 WORLDS: Final[dict[str, World]] = {
     "almgren-chriss 1": AlmgrenChriss(kappa_t=1.0, paired=True),
@@ -32,7 +40,6 @@ WORLDS: Final[dict[str, World]] = {
     "signal": PlantedSignal(paired=True),
     "shuffled": PlantedSignal(paired=True, shuffled=True),
 }
-MOST_GAP, MOST_DEVIATION, MOST_ABOVE, LEAST_EDGE, SAME_EDGE = 0.05, 0.10, 0.01, 0.60, 0.05
 
 # A world has two or three observations and twenty decisions: smaller batches than a book, and no discount of what comes at the end.
 _SHARED: Final = TrainSettings(steps=3_000_000, activation="tanh", threads=1, device="cpu")
@@ -94,12 +101,12 @@ def judge(world: World, algo: str, choose: Choose) -> tuple[dict[str, float], bo
     task = world_task(world, pace_actions() if algo == PPO_CONTINUOUS else grid_actions())
     if isinstance(world, AlmgrenChriss):
         best = world.utility(world.optimum()) if algo == PPO_CONTINUOUS else world.pace_optimum().utility
-        found = episodes(task.make(1, None), choose, 2 * EPISODES)[0]["utility"]
+        found = episodes(task.make(1, None, TEST), choose, 2 * EPISODES)[0]["utility"]
         gap = (found - best) / (world.utility(world.twap()) - best)
         return {"gap": gap}, gap <= MOST_GAP
-    members: Any = task.make(TESTED, None)
+    members: Any = task.make(TESTED, None, TEST)
     own = np.array([one["utility"] for one in episodes(members, choose, 2 * EPISODES)])
-    less = own - policy_costs(task, "twap", TESTED, 2 * EPISODES)
+    less = own - policy_costs(task, "twap", TESTED, 2 * EPISODES, TEST).bps
     if isinstance(world, Martingale):
         figures = {"deviation": deviation(world, members), "above": float(less.mean()) / world.utility(world.twap())}
         return figures, figures["deviation"] <= MOST_DEVIATION and figures["above"] <= MOST_ABOVE

@@ -1,7 +1,6 @@
 """From a market to a policy file: learn, judge on episodes held out for that, and write down where it came from."""
 
 import datetime
-import hashlib
 import json
 import shlex
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import tercet
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import duration
+from tercet.envs.bank import TEST, TRAINING
 from tercet.envs.execution import EnvSettings, ExecutionMembers
 from tercet.errors import BadInput
 from tercet.execution.learned import policy_of
@@ -24,7 +24,7 @@ from tercet.learn.export import network_of
 from tercet.learn.imitate import Teacher, best_teacher
 from tercet.learn.nfk import NfkSettings, solve
 from tercet.learn.settings import ACTIONS, NFK, PPO, TrainSettings
-from tercet.learn.task import EPISODES, Task, book_task, policy_costs
+from tercet.learn.task import EPISODES, Task, book_task, checksum, difference, policy_costs
 from tercet.learn.train import RunSettings, Tell, Warn, silent, train
 
 TEST_EPISODES = 2 * EPISODES  # seeds that nothing is chosen by
@@ -59,7 +59,7 @@ def produce(order: Order, tell: Tell = silent, say: Warn = silent) -> PolicyFile
     learned = _table(order, env, task) if order.settings.algo == NFK else _network(order, task, tell, say)
     if learned is None:
         return None
-    market: ExecutionMembers = task.make(1, None)  # type: ignore[assignment]  # a book's task makes these
+    market: ExecutionMembers = task.make(1, None, TRAINING)  # type: ignore[assignment]  # a book's task makes these
     file = PolicyFile(
         name=order.out.stem,
         algo=order.settings.algo,
@@ -67,7 +67,7 @@ def produce(order: Order, tell: Tell = silent, say: Warn = silent) -> PolicyFile
         masked=order.settings.algo == PPO,
         step_ns=duration(env.step),
         usual={name: float(market.bank.usual[name]) for name in market.bank.usual.dtype.names},
-        lineage=lineage(order, market.markets),
+        lineage=lineage(order, market.markets, learned.pop("imitated", False)),
         **learned,
     )
     file = msgspec.structs.replace(file, card=[card(task, file)])
@@ -82,20 +82,20 @@ def _network(order: Order, task: Task, tell: Tell, say: Warn) -> dict[str, Any] 
         teacher = best_teacher(task, seconds, order.run.episodes, lambda name, cost: say(f"{name}: {cost:.2f} bps"))
         say(f"imitating {teacher.name}")
     trained = train(task, order.settings, order.folder, order.run, order.resume, teacher, tell, say)
-    return {"network": network_of(trained.agent)} if trained.finished else None
+    return {"network": network_of(trained.agent), "imitated": trained.imitated} if trained.finished else None
 
 
 def _table(order: Order, env: EnvSettings, task: Task) -> dict[str, Any]:
     if order.resume or order.imitate:
         raise BadInput("nfk takes seconds and has nothing to resume or to imitate; expected neither")
-    steps = {duration(horizon) // duration(env.step) for horizon in env.horizon}
+    steps = {-(-duration(horizon) // duration(env.step)) for horizon in env.horizon}
     if len(steps) > 1:
         raise BadInput(f"nfk's table counts decisions, and horizons were {', '.join(env.horizon)}; expected one")
-    solution = solve(task.make(order.settings.envs, None), steps.pop(), order.nfk)
+    solution = solve(task.make(order.settings.envs, None, TRAINING), steps.pop(), order.nfk)
     return {"table": table_from(solution.features, solution.edges, solution.choices)}
 
 
-def lineage(order: Order, markets: tuple[Market, ...]) -> dict[str, str]:
+def lineage(order: Order, markets: tuple[Market, ...], imitated: bool) -> dict[str, str]:
     """What a policy was made of: data by checksum, seeds, code, settings and the command."""
     table = order.settings.algo == NFK
     return {
@@ -104,31 +104,26 @@ def lineage(order: Order, markets: tuple[Market, ...]) -> dict[str, str]:
         "settings": json.dumps(asdict(order.nfk if table else order.settings)),
         "seed": str(order.nfk.seed if table else order.settings.seed),
         "steps": "" if table else str(order.settings.steps),
-        "imitated": str(order.imitate),
+        "imitated": str(imitated),
         "version": tercet.__version__,
         "command": shlex.join(["tercet", *sys.argv[1:]]),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def checksum(market: Market) -> str:
-    """The first 16 digits of the SHA-256 of a market's recorded events, or of a crowd's settings."""
-    content = repr(market.crowd).encode() if market.events is None else market.events.tobytes()
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def card(task: Task, file: PolicyFile) -> dict[str, Any]:
     """What TESTED held-out episodes cost when the file itself acts, beside TWAP on the same ones."""
-    own = policy_costs(task, policy_of(file), TESTED, TEST_EPISODES)
-    twap = policy_costs(task, "twap", TESTED, TEST_EPISODES)
-    less = own - twap
+    own = policy_costs(task, policy_of(file), TESTED, TEST_EPISODES, TEST)
+    twap = policy_costs(task, "twap", TESTED, TEST_EPISODES, TEST)
+    less = difference(own, twap)
     return {
         "market": task.name,
         "parents": TESTED,
-        "is_bps": float(own.mean()),
-        "sd_bps": float(own.std(ddof=1)),
-        "twap_is_bps": float(twap.mean()),
-        "twap_sd_bps": float(twap.std(ddof=1)),
-        "against_twap_bps": float(less.mean()),
-        "standard_error_bps": float(less.std(ddof=1) / np.sqrt(TESTED)),
+        "starts": len(np.unique(own.starts)),
+        "is_bps": float(own.bps.mean()),
+        "sd_bps": float(own.bps.std(ddof=1)),
+        "twap_is_bps": float(twap.bps.mean()),
+        "twap_sd_bps": float(twap.bps.std(ddof=1)),
+        "against_twap_bps": less.mean,
+        "standard_error_bps": less.error,
     }

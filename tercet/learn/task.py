@@ -1,15 +1,17 @@
 """TASK: what is to be learned, and how well somebody does it."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
 from tercet.envs.actions import actions_of
-from tercet.envs.execution import EnvSettings, ExecutionMembers
+from tercet.envs.bank import TRAINING, Bank
+from tercet.envs.execution import EnvSettings, ExecutionMembers, bank_of
 from tercet.envs.members import Actions, Members
 from tercet.envs.worldmembers import WorldMembers
 from tercet.envs.worlds import World
@@ -23,32 +25,47 @@ Choose = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]  # (ob
 
 @dataclass(frozen=True)
 class Task:
-    """Members on demand: `make(count, actions)` with the learner's action space, or with other Actions."""
+    """Members on demand: `make(count, actions, part)` with the learner's action space (None) or other Actions, of a part of PARTS."""
 
     name: str
-    make: Callable[[int, Actions | None], Members]
+    make: Callable[[int, Actions | None, str], Members]
     cost: str = "is_bps"  # by what name `ended` tells what an episode cost, bps
     terms: dict[str, str] = field(default_factory=dict)  # what episodes are made of, in words: a resumed run's must be the same
 
 
 def book_task(settings: EnvSettings) -> Task:
-    """Parents in a market's book, the market opened once for all of the task's members."""
+    """Parents in a market's book, the market opened once for all of the task's members.
+
+    Each part has start states of its own; what is usual, by which observations are scaled, is what is usual in training.
+    """
     names = (settings.market,) if isinstance(settings.market, str) else settings.market
-    opened: list[tuple[Market, ...]] = []
+    markets = tuple(market(name) for name in names)
+    banks: dict[str, Bank] = {}
 
-    def make(count: int, actions: Actions | None) -> Members:
-        if not opened:
-            opened.append(tuple(market(name) for name in names))
-        chosen = settings if actions is None else EnvSettings(**{**vars(settings), "actions": actions})
-        return ExecutionMembers(chosen, count, opened[0])
+    def bank(part: str) -> Bank:
+        if part not in banks:
+            filled = bank_of(replace(settings, part=part), markets)
+            banks[part] = filled if part == TRAINING else replace(filled, usual=bank(TRAINING).usual)
+        return banks[part]
 
-    return Task(" ".join(names), make, terms={name: _word(value) for name, value in vars(settings).items() if name != "threads"})
+    def make(count: int, actions: Actions | None, part: str) -> Members:
+        chosen = settings if actions is None else replace(settings, actions=actions)
+        return ExecutionMembers(chosen, count, markets, bank=bank(part))
+
+    terms = {name: _word(value) for name, value in vars(settings).items() if name != "threads"}
+    return Task(" ".join(names), make, terms=terms | {"data": " ".join(map(checksum, markets))})
+
+
+def checksum(market: Market) -> str:
+    """The first 16 digits of the SHA-256 of a market's recorded events, or of a crowd's settings."""
+    content = repr(market.crowd).encode() if market.events is None else market.events.tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def world_task(world: World, actions: Actions) -> Task:
     """A bookless world."""
     terms = {"world": repr(world), "actions": actions.name}
-    return Task(type(world).__name__, lambda count, others: WorldMembers(world, count, others or actions), "utility", terms)
+    return Task(type(world).__name__, lambda count, others, part: WorldMembers(world, count, others or actions), "utility", terms)
 
 
 def _word(value: Any) -> str:
@@ -69,17 +86,41 @@ def episodes(members: Members, choose: Choose, first_seed: int) -> list[dict[str
     return [came[place] for place in range(members.count)]
 
 
-def costs_in(members: Members, task: Task, choose: Choose, first_seed: int) -> NDArray[np.float64]:
-    """What an episode of each of the task's members costs, bps; the same again however often they are used."""
-    return np.array([one[task.cost] for one in episodes(members, choose, first_seed)])
+class Costs(NamedTuple):
+    """What episodes cost, bps, and the start state that each began from: those of one have much in common."""
+
+    bps: NDArray[np.float64]
+    starts: NDArray[np.float64]
 
 
-def costs(task: Task, choose: Choose, count: int, first_seed: int) -> NDArray[np.float64]:
-    """What each of so many episodes of an agent costs, bps."""
-    return costs_in(task.make(count, None), task, choose, first_seed)
+def costs_in(members: Members, task: Task, choose: Choose, first_seed: int) -> Costs:
+    """What an episode of each of the task's members costs; the same again however often they are used."""
+    came = episodes(members, choose, first_seed)
+    return Costs(np.array([one[task.cost] for one in came]), np.array([one.get("entry", place) for place, one in enumerate(came)]))
 
 
-def policy_costs(task: Task, policy: Policy | str, count: int, first_seed: int) -> NDArray[np.float64]:
+def costs(task: Task, choose: Choose, count: int, first_seed: int, part: str) -> Costs:
+    """What each of so many episodes of an agent costs."""
+    return costs_in(task.make(count, None, part), task, choose, first_seed)
+
+
+def policy_costs(task: Task, policy: Policy | str, count: int, first_seed: int, part: str) -> Costs:
     """The same of a policy, or a shipped one's name, on the same episodes where seeds are the same."""
-    members = task.make(count, actions_of(policy))
+    members = task.make(count, actions_of(policy), part)
     return costs_in(members, task, lambda seen, masks: np.zeros(len(seen), np.int64), first_seed)
+
+
+class Difference(NamedTuple):
+    """The mean difference of paired costs, bps, and its standard error, episodes of one start state counted as one cluster."""
+
+    mean: float
+    error: float
+
+
+def difference(own: Costs, other: Costs) -> Difference:
+    """How much dearer `own` is on the same episodes (Liang & Zeger 1986, with G / (G - 1) for G clusters)."""
+    less = own.bps - other.bps
+    _, cluster = np.unique(own.starts, return_inverse=True)
+    sums = np.bincount(cluster, less - less.mean())
+    few = len(sums) / (len(sums) - 1) if len(sums) > 1 else np.inf
+    return Difference(float(less.mean()), float(np.sqrt(few * np.sum(sums**2)) / len(less)))

@@ -1,6 +1,5 @@
 """One run of training: a task, a learner, checkpoints, validation, and a way back to where it was cut."""
 
-import math
 import signal
 import threading
 import time
@@ -18,6 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
+from tercet.envs.bank import TRAINING, VALIDATION
 from tercet.envs.execution import BrokenStep
 from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
@@ -25,7 +25,7 @@ from tercet.learn import checkpoint
 from tercet.learn.agents import new_agent, threads_of
 from tercet.learn.imitate import Teacher, imitate
 from tercet.learn.settings import PPO, PPO_CONTINUOUS, TrainSettings
-from tercet.learn.task import EPISODES, SEEDS, Choose, Task, costs_in, policy_costs
+from tercet.learn.task import EPISODES, SEEDS, Choose, Costs, Task, costs_in, difference, policy_costs
 from tercet.learn.vecenv import LearnerVecEnv
 
 SAVE_SHARE = 0.05  # of the run's time that checkpoints may take
@@ -77,6 +77,7 @@ class Trained:
     seconds: float
     validations: tuple[Validation, ...]
     finished: bool
+    imitated: bool = False
 
 
 Tell = Callable[[Progress], None]
@@ -102,7 +103,7 @@ def train(
     resume: go on from the newest whole checkpoint in `folder`, whose settings must be these. On one thread the weights at the end are
     those of a run that was never cut. teacher: who is imitated first. Raises BadInput, and TercetError where weights are no longer numbers.
     """
-    envs = LearnerVecEnv(task.make(settings.envs, None), reward_scale=settings.reward_scale)
+    envs = LearnerVecEnv(task.make(settings.envs, None, TRAINING), reward_scale=settings.reward_scale)
     agent = new_agent(settings, envs)
     watch = Watch(task, settings, run or RunSettings(), folder, envs, tell)
     if resume:
@@ -112,11 +113,12 @@ def train(
         envs.seed_members(settings.seed * SEEDS)
         if teacher is not None:
             imitate(agent, task, teacher, settings.seed)
+            watch.imitated = True
     agent.set_logger(configure(str(folder / "tensorboard") if folder else None, ["tensorboard"] if folder else []))
     began = time.perf_counter()
     with stoppable(watch):
         learn(agent, settings, watch)
-    return Trained(agent, agent.num_timesteps, time.perf_counter() - began, tuple(watch.validations), not watch.stopped)
+    return Trained(agent, agent.num_timesteps, time.perf_counter() - began, tuple(watch.validations), not watch.stopped, watch.imitated)
 
 
 def learn(agent: BaseAlgorithm, settings: TrainSettings, watch: "Watch") -> None:
@@ -143,7 +145,7 @@ def take_up(agent: BaseAlgorithm, watch: "Watch", warn: Warn) -> None:
         other = sorted(name for name in watch.made_of if state["made of"].get(name) != watch.made_of[name])
         raise BadInput(f"{path}: a run of other settings ({', '.join(other)}); expected the same to go on with")
     checkpoint.restore(agent, watch.envs, state)
-    watch.validations = list(state["validations"])
+    watch.validations, watch.imitated = list(state["validations"]), state["imitated"]
 
 
 @contextmanager
@@ -173,13 +175,13 @@ class Watch(BaseCallback):
         super().__init__()
         self.task, self.settings, self.run, self.folder, self.envs, self.tell = task, settings, run, folder, envs, tell
         self.validations: list[Validation] = []
-        self.asked = self.stopped = False
+        self.asked = self.stopped = self.imitated = False
         self.made_of = {"task": task.name, **task.terms, **asdict(settings)}
         for name in ("threads", "device"):
             del self.made_of[name]
         self._saved_at, self._save_took, self._told_at, self._told_steps = time.perf_counter(), 0.0, 0.0, 0
         self._judged: Members | None = None
-        self._twap: NDArray[np.float64] = np.zeros(0)
+        self._twap = Costs(np.zeros(0), np.zeros(0))
 
     def make_folder(self) -> None:
         """Make the folder of a new run; raises BadInput where another run's checkpoints lie there."""
@@ -215,6 +217,8 @@ class Watch(BaseCallback):
         if self.run.validations:
             self._validate(self.model.num_timesteps)
         self._report(self.model.num_timesteps)
+        if self.folder is not None:
+            self._save(self.folder, self.model.num_timesteps)
 
     def _on_step(self) -> bool:
         return not self.stopped
@@ -228,7 +232,8 @@ class Watch(BaseCallback):
 
     def _save(self, folder: Path, steps: int) -> None:
         began = time.perf_counter()
-        state = checkpoint.state_of(self.model, self.envs) | {"made of": self.made_of, "validations": list(self.validations)}
+        state = checkpoint.state_of(self.model, self.envs) | {"made of": self.made_of}
+        state |= {"validations": list(self.validations), "imitated": self.imitated}
         checkpoint.write(folder, state, steps)
         self._saved_at = time.perf_counter()
         self._save_took = self._saved_at - began
@@ -240,12 +245,10 @@ class Watch(BaseCallback):
 
     def _validate(self, steps: int) -> None:
         if self._judged is None:
-            self._judged = self.task.make(self.run.episodes, None)
-            self._twap = policy_costs(self.task, "twap", self.run.episodes, EPISODES)
+            self._judged = self.task.make(self.run.episodes, None, VALIDATION)
+            self._twap = policy_costs(self.task, "twap", self.run.episodes, EPISODES, VALIDATION)
         own = costs_in(self._judged, self.task, chooser(self.model), EPISODES)
-        less = own - self._twap
-        error = less.std(ddof=1) / math.sqrt(len(less))
-        told = Validation(steps, *map(float, (own.mean(), own.std(ddof=1), less.mean(), error)))
+        told = Validation(steps, float(own.bps.mean()), float(own.bps.std(ddof=1)), *difference(own, self._twap))
         self.validations.append(told)
         for name, value in asdict(told).items():
             self.logger.record(f"validation/{name}", value)

@@ -54,7 +54,9 @@ class MemberVecEnv(VecEnv):
             members.step(self._chosen)
         except BrokenStep as fault:
             self._count()
-            self._returns[fault.places], self._lengths[fault.places] = 0.0, 0
+            anew = members.terminated.copy()
+            anew[fault.places] = True
+            self._returns[anew], self._lengths[anew] = 0.0, 0
             raise
         self._count()
         ended = members.terminated.copy()
