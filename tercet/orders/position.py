@@ -6,7 +6,7 @@ Realised and unrealised depend on the order of trades, so they are read from the
 import msgspec
 
 
-class Trade(msgspec.Struct, frozen=True, order=True):
+class Trade(msgspec.Struct, frozen=True, order=True, gc=False):
     """One execution as it counts now, after busts and corrections."""
 
     time: int  # of the fill
@@ -45,27 +45,25 @@ class Holding(msgspec.Struct, eq=False):
     fees: float = 0.0
     open_buy: int = 0
     open_sell: int = 0
-    trades: dict[str, Trade] = {}  # by exec_id
-    fresh: list[Trade] = []  # not in the average yet
-    last: Trade | None = None  # the latest in the average
-    held: int = 0  # lots after it
+    trades: list[Trade] = []  # sorted as far as they are in the average
+    averaged: int = 0  # so many of them are
+    dropped: list[Trade] = []
+    held: int = 0  # lots after them
     cost: float = 0.0  # of them, lots × ticks
 
     def add(self, trade: Trade) -> None:
         """Count one trade."""
-        self.trades[trade.exec_id] = trade
-        self.fresh.append(trade)
+        self.trades.append(trade)
         self.lots += trade.lots
         self.paid += trade.lots * trade.price
         self.fees += trade.fee
 
     def drop(self, trade: Trade) -> None:
         """Take one trade back; the average starts anew."""
-        del self.trades[trade.exec_id]
+        self.dropped.append(trade)
         self.lots -= trade.lots
         self.paid -= trade.lots * trade.price
         self.fees -= trade.fee
-        self._restart()
 
     def position(self, value: float) -> Position:
         """This holding now; `value` is one tick on one lot in currency."""
@@ -89,17 +87,20 @@ class Holding(msgspec.Struct, eq=False):
         else:
             self.open_sell += change
 
-    def _restart(self) -> None:
-        self.fresh, self.last, self.held, self.cost = list(self.trades.values()), None, 0, 0.0
-
     def _average(self) -> float:
-        fresh = sorted(self.fresh)
-        if fresh and self.last is not None and fresh[0] < self.last:
-            self._restart()
-            fresh = sorted(self.fresh)
+        trades = self.trades
+        if self.dropped:
+            gone = {id(trade) for trade in self.dropped}
+            trades = [trade for trade in trades if id(trade) not in gone]
+        fresh = sorted(trades[self.averaged :])
+        late = bool(fresh) and self.averaged > 0 and fresh[0] < trades[self.averaged - 1]
+        if self.dropped or late:
+            self.averaged, self.held, self.cost, self.dropped = 0, 0, 0.0, []
+            fresh = sorted(trades)
+        self.trades = trades[: self.averaged] + fresh
         for trade in fresh:
             self._average_in(trade)
-        self.fresh = []
+        self.averaged = len(self.trades)
         return self.cost / self.held if self.held else 0.0
 
     def _average_in(self, trade: Trade) -> None:
@@ -110,4 +111,4 @@ class Holding(msgspec.Struct, eq=False):
             self.cost *= held / self.held
         else:
             self.cost = held * trade.price
-        self.held, self.last = held, trade
+        self.held = held
