@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_ledger import Money, SlowLedger
 from venue_story import Message, Story, by_hand, delivered, merged
@@ -210,11 +210,11 @@ def told(rng: Random, time_outs: bool = False) -> list[Message]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_the_ledger_equals_its_slow_twin_all_along(rng: Random) -> None:
+@given(st.integers(0, 2**32))
+def test_the_ledger_equals_its_slow_twin_all_along(seed: int) -> None:
+    rng = Random(seed)
     ledger, slow = a_ledger(), SlowLedger(Fraction(1))
     events = delivered(rng, told(rng))
-    note("\n".join(map(str, events)))
     looks = {len(events) - 1, *(rng.randrange(len(events) + 1) for _ in range(4))}
     for i, event in enumerate(events):
         fold(ledger, event)
@@ -224,8 +224,9 @@ def test_the_ledger_equals_its_slow_twin_all_along(rng: Random) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_the_same_reports_in_another_legal_order_make_the_same(rng: Random) -> None:
+@given(st.integers(0, 2**32))
+def test_the_same_reports_in_another_legal_order_make_the_same(seed: int) -> None:
+    rng = Random(seed)
     events = told(rng, time_outs=True)
     ledgers, slow = [a_ledger() for _ in range(3)], SlowLedger(Fraction(1))
     for ledger in ledgers:
@@ -337,7 +338,7 @@ def test_a_trade_by_hand_counts_and_is_listed_until_its_order_is_known() -> None
     ledger.sent(CHILD)
     assert not ledger.foreign
     assert ledger.orders["c"].state is S.FILLED
-    assert ledger.strategies()["by hand", "A"].lots == 0
+    assert list(ledger.strategies()) == [("s", "A")]
     assert ledger.strategies()["s", "A"].lots == ledger.lots("acc", "A") == 100
 
 

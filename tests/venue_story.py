@@ -17,6 +17,7 @@ class Story:
     time_outs: bool = False
     told: list[Message] = field(default_factory=list)
     waiting: list[Cancel | Replace] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)  # ids with a cancel asked: no replace is sent after one
     executions: list[Report] = field(default_factory=list)
     ended: bool = False
     accepted: bool = False
@@ -91,11 +92,12 @@ class Story:
         if not self.ended:
             self.wishes += 1
             self.waiting.append(Cancel(id=f"{self.child.id}-x{self.wishes}", target=self.id, time=self.clock))
+            self.withdrawn.add(self.id)
             self.ask(self.waiting[-1])
 
     def replace(self) -> None:
         """Somebody wants another size."""
-        if not self.ended and not self.waiting and not self.timed_out:
+        if not self.ended and not self.waiting and not self.timed_out and self.id not in self.withdrawn:
             self.wishes += 1
             lots = self.executed + self.rng.randrange(1, 40)
             self.waiting.append(Replace(id=f"{self.child.id}-r{self.wishes}", target=self.id, lots=lots, time=self.clock))

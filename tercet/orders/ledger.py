@@ -224,12 +224,12 @@ class Ledger:
         return self._accounts.get((account, symbol), _NOTHING).position(self._value(symbol))
 
     def positions(self) -> dict[tuple[str, str], Position]:
-        """Every Position, by account and symbol."""
-        return {key: holding.position(self._value(key[1])) for key, holding in self._accounts.items()}
+        """Every Position, by account and symbol, where anything was traded or may be."""
+        return self._positions(self._accounts)
 
     def strategies(self) -> dict[tuple[str, str], Position]:
         """Every Position, by strategy and symbol; a trade belongs to its child's strategy, a foreign one to its report's."""
-        return {key: holding.position(self._value(key[1])) for key, holding in self._strategies.items()}
+        return self._positions(self._strategies)
 
     def lots(self, account: str, symbol: str) -> int:
         """The lots that an account holds, signed; an instrument is not needed."""
@@ -303,6 +303,9 @@ class Ledger:
         if by_strategy is None:
             by_strategy = self._strategies[strategy, symbol] = Holding()
         return by_account, by_strategy
+
+    def _positions(self, holdings: dict[tuple[str, str], Holding]) -> dict[tuple[str, str], Position]:
+        return {key: holding.position(self._value(key[1])) for key, holding in holdings.items() if not holding.empty}
 
     def _value(self, symbol: str) -> float:
         if symbol not in self._values:

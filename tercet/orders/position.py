@@ -65,6 +65,11 @@ class Holding(msgspec.Struct, eq=False):
         self.paid -= trade.lots * trade.price
         self.fees -= trade.fee
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was traded that counts, and nothing may be."""
+        return len(self.trades) == len(self.dropped) and not self.open_buy and not self.open_sell
+
     def position(self, value: float) -> Position:
         """This holding now; `value` is one tick on one lot in currency."""
         average = self._average()
