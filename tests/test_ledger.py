@@ -296,9 +296,22 @@ def test_an_order_that_was_replaced_keeps_what_filled_and_its_ids() -> None:
     assert not ledger.overfilled()
 
 
+def test_a_replace_without_a_price_keeps_the_one_that_it_had() -> None:
+    ledger = a_ledger()
+    ledger.sent(msgspec.structs.replace(CHILD, tick=400))
+    assert ledger.replace_asked(REPLACE).child.tick == 400
+    assert ledger.replace_asked(Replace(id="r2", target="c", lots=150, time=2, tick=399)).child.tick == 399
+
+
 def test_a_late_fill_of_the_old_id_can_complete_the_new() -> None:
     ledger = after(H.REPLACE_ASKED, H.REPLACED, say(H.FILLED, "new", order="r", lots=110), say(H.FILLED, "old", lots=40))
     assert ledger.orders["r"].state is S.FILLED
+
+
+def test_a_fill_of_the_old_id_that_was_busted_before_it_came_is_still_gone_from_the_book() -> None:
+    bust = say(H.BUSTED, "bust", refers_to="old")
+    ledger = after(H.REPLACE_ASKED, H.REPLACED, bust, say(H.FILLED, "new", order="r", lots=110), say(H.FILLED, "old", lots=40))
+    assert (ledger.orders["r"].state, ledger.orders["r"].filled) == (S.FILLED, 110)
 
 
 def test_an_order_being_replaced_exposes_the_larger_of_its_sizes_once() -> None:

@@ -70,8 +70,8 @@ class Ledger:
             return self.orders[replace.id]
         if replace.lots <= 0:
             raise BadInput(f"replace {replace.id}: expected 1 lot or more, found {replace.lots}")
-        changes = {"id": replace.id, "lots": replace.lots, "time": replace.time, "tick": replace.tick}
-        child = msgspec.structs.replace(target.child, **changes)
+        tick = target.child.tick if replace.tick is None else replace.tick
+        child = msgspec.structs.replace(target.child, id=replace.id, lots=replace.lots, time=replace.time, tick=tick)
         self._move(target, Happening.REPLACE_ASKED)
         order = Order(child, target.chain, before=target, filled=target.filled, inherited=target.filled)
         order.paid, order.executed = target.paid, target.executed
@@ -176,6 +176,8 @@ class Ledger:
             self._unbook(top)
         self._executions.take(report)
         self._rebook(self._executions.top(report.exec_id))
+        if order is not None:
+            self._restand(order)  # a fill that was busted before it came has been executed all the same
 
     def _rebook(self, top: str) -> None:
         last = self._executions.last(top)
@@ -280,21 +282,27 @@ class Ledger:
 
     def _adopt(self, wish: Child | Cancel | Replace, order: Order) -> None:
         """Take a wish down. Reports on its id that came before it are no longer foreign, where they fit its order."""
-        came = self.foreign.pop(wish.id, [])
+        if wish.id not in self.foreign:
+            self._take(wish, order)
+            return
+        came = self.foreign.pop(wish.id)
         own = [report for report in came if report.happening not in EXECUTIONS or trade_problem(report, order.child) is None]
         if len(own) < len(came):
             self.foreign[wish.id] = [report for report in came if report not in own]
         tops = {self._executions.top(report.exec_id) for report in own if report.happening in EXECUTIONS}
         for top in tops:
             self._unbook(top)
-        self._wishes[wish.id] = wish
-        self.orders.setdefault(wish.id if not isinstance(wish, Cancel) else order.id, order)
+        self._take(wish, order)
         orders.executed(order, sum(report.lots for report in own if report.happening is FILLED))
         for top in tops:
             self._rebook(top)
         for report in own:
             with suppress(orders.Illegal):  # they were taken when they came: an order must not fail to be known because of them
                 self._hear(order, report)
+
+    def _take(self, wish: Child | Cancel | Replace, order: Order) -> None:
+        self._wishes[wish.id] = wish
+        self.orders[order.child.id] = order
 
     def _holdings(self, account: str, strategy: str, symbol: str) -> tuple[Holding, Holding]:
         by_account, by_strategy = self._accounts.get((account, symbol)), self._strategies.get((strategy, symbol))

@@ -170,7 +170,8 @@ def step(order: Order, happening: Happening, when: tuple[int, str] = (0, "")) ->
     rule = _RULES[order.state, happening]
     if rule is None:
         raise illegal(order, happening)
-    _note(order, happening, when)
+    if happening in _FACTS or not order.confirmed:
+        _note(order, happening, when)
     order.state = rule(order) if callable(rule) else rule
 
 
