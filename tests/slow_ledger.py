@@ -15,8 +15,13 @@ ENDS = {
     Happening.REJECTED: OrderState.REJECTED,
     Happening.EXPIRED: OrderState.EXPIRED,
 }
-PAUSES = {Happening.SUSPENDED: OrderState.SUSPENDED, Happening.DONE_FOR_DAY: OrderState.DONE_FOR_DAY, Happening.RESUMED: None}
-SIGNS_OF_LIFE = {Happening.ACCEPTED, Happening.FILLED, Happening.STATUS, Happening.REPLACED, *PAUSES}
+PAUSES = {
+    Happening.SUSPENDED: OrderState.SUSPENDED,
+    Happening.DONE_FOR_DAY: OrderState.DONE_FOR_DAY,
+    Happening.RESUMED: None,
+    Happening.STATUS: None,  # where it says NEW; the ends that it may tell are read as ends
+}
+SIGNS_OF_LIFE = {Happening.ACCEPTED, Happening.FILLED, Happening.REPLACED, *PAUSES}
 
 
 class Money(NamedTuple):

@@ -209,7 +209,7 @@ def told(rng: Random, time_outs: bool = False) -> list[Message]:
     return merged(rng, stories)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_ledger_equals_its_slow_twin_all_along(seed: int) -> None:
     rng = Random(seed)
@@ -223,7 +223,7 @@ def test_the_ledger_equals_its_slow_twin_all_along(seed: int) -> None:
             check_same(ledger, slow)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_same_reports_in_another_legal_order_make_the_same(seed: int) -> None:
     rng = Random(seed)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from tercet.messages import Cancel, Child, Happening, Replace, Report
+from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
 
 Message = Child | Cancel | Replace | Report | str  # a str is a time-out of the wish with this id
 
@@ -124,16 +124,21 @@ class Story:
             self.report(Happening.REPLACE_REJECTED, wish.id)
 
     def pause(self) -> None:
-        """A halt, or its end."""
-        if not self.ended:
-            self.report(self.rng.choice([Happening.SUSPENDED, Happening.RESUMED, Happening.RESUMED]))
+        """A halt, its end, or the answer to somebody's question."""
+        if not self.ended and self.rng.random() < 0.3:
+            self.report(Happening.STATUS, state=OrderState.NEW)
+        elif not self.ended:
+            self.report(self.rng.choice([Happening.SUSPENDED, Happening.RESUMED]))
 
     def end(self) -> None:
         """By itself."""
         if not self.ended:
-            happenings = [Happening.CANCELED, Happening.EXPIRED]
+            ends = [Happening.CANCELED, Happening.EXPIRED, Happening.DONE_FOR_DAY, Happening.STATUS]
             nothing = not self.executed and not self.accepted and self.id == self.child.id
-            self.report(self.rng.choice([*happenings, Happening.REJECTED] if nothing else happenings))
+            happening = self.rng.choice([*ends, Happening.REJECTED] if nothing else ends)
+            self.report(
+                happening, state=self.rng.choice([OrderState.CANCELED, OrderState.EXPIRED]) if happening is Happening.STATUS else None
+            )
             self.ended = True
 
     def tell(self, steps: int) -> list[Message]:
