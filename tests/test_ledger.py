@@ -296,6 +296,22 @@ def test_an_order_that_was_replaced_keeps_what_filled_and_its_ids() -> None:
     assert not ledger.overfilled()
 
 
+def test_what_filled_under_the_old_id_does_not_overfill_a_smaller_new_one() -> None:
+    ledger = after(Replace(id="r", target="c", lots=50, time=1), say(H.FILLED, "old", lots=60))
+    assert not ledger.overfilled()
+    ledger.report(say(H.FILLED, "new", order="r", lots=1))
+    assert [order.id for order in ledger.overfilled()] == ["r"]
+
+
+def test_a_replacement_that_the_venue_never_confirmed_is_not_filled_by_its_old_id() -> None:
+    ledger = after(
+        Replace(id="r", target="c", lots=100, time=1), Cancel(id="x", target="r", time=2), ALL, say(H.CANCEL_REJECTED, order="r")
+    )
+    assert [order.state for order in ledger.orders.values()] == [S.FILLED, S.PENDING_NEW]
+    ledger.report(say(H.REPLACE_REJECTED, order="r"))
+    assert [order.state for order in ledger.orders.values()] == [S.FILLED, S.REJECTED]
+
+
 def test_a_replace_without_a_price_keeps_the_one_that_it_had() -> None:
     ledger = a_ledger()
     ledger.sent(msgspec.structs.replace(CHILD, tick=400))
