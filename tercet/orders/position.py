@@ -93,20 +93,22 @@ class Holding(msgspec.Struct, eq=False):
             self.open_sell += change
 
     def _average(self) -> float:
-        trades = self.trades
         if self.dropped:
             gone = {id(trade) for trade in self.dropped}
-            trades = [trade for trade in trades if id(trade) not in gone]
-        fresh = sorted(trades[self.averaged :])
-        late = bool(fresh) and self.averaged > 0 and fresh[0] < trades[self.averaged - 1]
-        if self.dropped or late:
-            self.averaged, self.held, self.cost, self.dropped = 0, 0, 0.0, []
-            fresh = sorted(trades)
-        self.trades = trades[: self.averaged] + fresh
+            self.trades = [trade for trade in self.trades if id(trade) not in gone]
+            self._restart()
+        fresh = sorted(self.trades[self.averaged :])
+        if fresh and self.averaged and fresh[0] < self.trades[self.averaged - 1]:
+            self._restart()
+            fresh = sorted(self.trades)
         for trade in fresh:
             self._average_in(trade)
+        self.trades[self.averaged :] = fresh
         self.averaged = len(self.trades)
         return self.cost / self.held if self.held else 0.0
+
+    def _restart(self) -> None:
+        self.averaged, self.held, self.cost, self.dropped = 0, 0, 0.0, []
 
     def _average_in(self, trade: Trade) -> None:
         held = self.held + trade.lots
