@@ -1,0 +1,1 @@
+"""What we have asked for: where every order stands, and what it has brought."""
