@@ -16,14 +16,15 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     part: Annotated[
-        str | None, typer.Argument(help="book, replay, import, backtest, env or train; all of them where none is named.")
+        str | None, typer.Argument(help="book, replay, import, backtest, env, journal or train; all of them where none is named.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Measure the speed: best of several rounds, after compiling."""
-    from tercet.bench import backtest, book, env, importing, replay
+    from tercet.bench import backtest, book, env, importing, journal, replay
 
     parts = {"book": book.measure, "replay": replay.measure, "import": importing.measure, "backtest": backtest.measure, "env": env.measure}
+    parts["journal"] = journal.measure
     if part == "train" or importlib.util.find_spec("stable_baselines3") is not None:
         with extra("learn"):
             from tercet.bench import train
