@@ -37,7 +37,6 @@ def verify(
     Rows cut from the end leave a whole chain. Keep the head that this command prints somewhere else, and give it back as --head: only
     that shows such a cut to somebody who trusts nothing on this disk.
     """
-    from tercet.market.calendar import clock
     from tercet.orders.journal import verify as walk_chain
 
     verdict = walk_chain(where, head.lower() if head else None)
@@ -46,7 +45,7 @@ def verify(
     else:
         console.print(f"{where}: {verdict.rows:,} rows fit", highlight=False)
         if verdict.rows:
-            console.print(f"  from {clock(verdict.first, 'UTC')} to {clock(verdict.last, 'UTC')} UTC", highlight=False)
+            console.print(f"  from {_utc(verdict.first)} to {_utc(verdict.last)}", highlight=False)
         console.print(f"  head {verdict.head}", highlight=False, soft_wrap=True)
         if verdict.fault:
             console.print(f"[bold red]{verdict.fault}[/]", highlight=False, soft_wrap=True)
@@ -63,15 +62,13 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a row on stdout.")] = False,
 ) -> None:
     """Print rows as they are stored, unchecked: `verify` checks them."""
-    from tercet.market.calendar import clock
-
     rows: Iterable[dict[str, Any]] = _selected(where, kind, order, symbol, checked=False)
     for row in rows if last is None else deque(rows, last):
         if as_json:
             typer.echo(_line(row))
         else:
             said = ", ".join(f"{name} {value}" for name, value in row["message"].items() if value not in (None, ""))
-            typer.echo(f"{row['seq']:>8}  {clock(row['time'], 'UTC')}  {row['kind']:<8}{said}")
+            typer.echo(f"{row['seq']:>8}  {_utc(row['time'])}  {row['kind']:<8}{said}")
 
 
 def export(
@@ -120,18 +117,16 @@ def _selected(where: str, kind: str | None, order: str | None, symbol: str | Non
             its = message.get("symbol") or next((symbols[id_] for id_ in about if id_ in symbols), "")
             symbols |= dict.fromkeys((id_ for id_ in about if its and isinstance(id_, str)), its)
             if row[2] in kinds and order in (None, *about) and symbol in (None, its):
-                first = about[0] if about else ""
-                yield {
-                    "seq": row[0],
-                    "time": row[1],
-                    "kind": row[2],
-                    "order": first,
-                    "symbol": its,
-                    "message": message,
-                    "hash": row[4].hex(),
-                }
+                named = {"order": about[0] if about else "", "symbol": its, "message": message, "hash": row[4].hex()}
+                yield {"seq": row[0], "time": row[1], "kind": row[2]} | named
     finally:
         store.close()
+
+
+def _utc(time: int) -> str:
+    import numpy as np
+
+    return f"{np.datetime64(time, 'ns')}Z"
 
 
 def _line(row: dict[str, Any]) -> str:

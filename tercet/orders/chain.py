@@ -1,4 +1,4 @@
-"""The journal's rows and the chain that binds them: a row's hash covers the hash before it, its number, its time, its kind and its payload."""
+"""The journal's rows and the chain that binds them: a row's hash covers the hash before it and all of the row."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +52,7 @@ def walk(rows: Iterable[Row], seed: bytes, name: object) -> Iterator[Row]:
     """The rows as they come, each checked against the one before; Damaged at the first that does not fit."""
     before, last = seed, 0
     for row in rows:
-        seq, time, kind, payload, found = row
+        seq, _, kind, _, found = row
         if seq != last + 1:
             raise Damaged(f"{name}: row {last + 1} is missing: row {seq} follows row {last}")
         if not _fits(before, row):

@@ -134,7 +134,7 @@ class Journal:
         notes = []
         if read < self._read_clock:
             back = (self._read_clock - read) / 1e9
-            text = f"the clock stepped back by {back:.9f} s, from {self._read_clock} to {read} ns; rows keep the later time until it is reached"
+            text = f"the clock stepped back by {back:.9f} s, from {self._read_clock} to {read} ns; rows keep the later time"
             notes.append((KIND_OF[Note], msgspec.msgpack.encode(Note(text))))
         self._read_clock, self._time = read, max(read, self._time)
         return self._time, notes

@@ -158,7 +158,7 @@ class Outbox:
         """Writes intents, waits until they are durable, and sends them in order.
 
         NotSent, with none written, for an id that was used before, a symbol in doubt (a cancel goes through) or a target that nobody knows.
-        An error of the journal sends none; an error of the gateway leaves the one that it had, and those after it, in doubt.
+        An error of the journal sends none, one of the gateway none of those that follow; those that nobody has answered are then in doubt.
         """
         with self._lock:
             self._refuse(messages)
@@ -222,11 +222,15 @@ class Outbox:
         for message in messages:
             if message.id in self._open.symbols or message.id in fresh:
                 raise NotSent(f"order {message.id}: its id was used before; expected a new one")
-            symbol = message.symbol if isinstance(message, Child) else fresh.get(message.target) or self._open.symbols.get(message.target)
+            symbol = self._symbol(message, fresh)
             if symbol is None:
-                raise NotSent(f"order {message.id}: its target {message.target} is unknown; expected an order of this journal")
+                raise NotSent(f"order {message.id}: its target is unknown; expected an order of this journal")
             if symbol in blocked and not isinstance(message, Cancel):
-                raise NotSent(
-                    f"order {message.id}: {symbol} is blocked while an order of it is UNKNOWN; expected a status, a resend or a drop copy"
-                )
+                raise NotSent(f"order {message.id}: {symbol} is blocked by an order that is UNKNOWN; expected that to be resolved first")
             fresh[message.id] = symbol
+
+    def _symbol(self, message: Intent, fresh: dict[str, str]) -> str | None:
+        """The symbol that an intent is about; None where its target is neither in the journal nor among the `fresh` before it."""
+        if isinstance(message, Child):
+            return message.symbol
+        return fresh.get(message.target) or self._open.symbols.get(message.target)

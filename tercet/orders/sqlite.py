@@ -78,9 +78,8 @@ class SqliteStore:
 
     def read(self) -> Iterator[Row]:
         """Every row in order, as it is now."""
-        with self._told():
-            with closing(_reader(self.path)) as db:
-                yield from db.execute("SELECT seq, time, kind, payload, hash FROM rows ORDER BY seq")
+        with self._told(), closing(_reader(self.path)) as db:
+            yield from db.execute("SELECT seq, time, kind, payload, hash FROM rows ORDER BY seq")
 
     def close(self) -> None:
         """Lets the file and the lock go."""
