@@ -121,7 +121,6 @@ def _read(store: Store) -> Recovered:
     messages: list[Any] = []
     heard: set[bytes] = set()
     open_ = Open()
-    store.tail()
     rows, hash_ = 0, store.seed
     for row in walk(store.read(), store.seed, store.name):
         rows, _, kind, payload, hash_ = row
@@ -134,6 +133,7 @@ def _read(store: Store) -> Recovered:
         elif kind in INTENTS:
             messages.append(message := decoded(row, store.name))
             open_.intend(message)
+    store.tail()
     open_.doubtful.update(open_.waiting)
     return Recovered(messages, open_, heard, rows, hash_.hex())
 
