@@ -13,7 +13,7 @@ import typer
 from tercet.cli.output import console, say_json
 from tercet.errors import BadInput
 
-Where = Annotated[str, typer.Argument(metavar="JOURNAL", help="The file of a journal.")]
+Where = Annotated[str, typer.Argument(metavar="JOURNAL", help="The file of a journal, or postgresql://...")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 

@@ -217,7 +217,8 @@ class Verdict:
 
 
 def open_journal(where: str | Path, settings: Settings | None = None, clock: Callable[[], int] = time.time_ns) -> Journal:
-    """Opens a journal to write it, and makes it where there is none; one process at a time. `where` is a file.
+    """Opens a journal to write it, and makes it where there is none; one process at a time. `where` is a file,
+    or a database by its address (postgresql://...).
 
     BadInput for another writer, another format or a place that cannot be written; Damaged where rows are known to be missing. The chain
     itself is read by `recover`, without which nothing can be sent.
@@ -231,8 +232,14 @@ def open_journal(where: str | Path, settings: Settings | None = None, clock: Cal
 
 
 def open_store(where: str | Path, *, writing: bool = False) -> Store:
-    """The rows at `where`: a file."""
-    return SqliteStore(Path(where), writing=writing)
+    """The rows at `where`: a file, or a database by its address (postgresql://...), which needs the extra `postgres`."""
+    if not str(where).startswith(("postgresql://", "postgres://")):
+        return SqliteStore(Path(where), writing=writing)
+    try:
+        from tercet.orders.postgres import PostgresStore  # noqa: PLC0415 - psycopg is an extra
+    except ImportError as error:
+        raise TercetError("psycopg is not installed; expected the extra: pip install 'tercet[postgres]'") from error
+    return PostgresStore(str(where), writing=writing)
 
 
 def verify(where: str | Path, head: str | None = None) -> Verdict:
