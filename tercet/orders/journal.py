@@ -147,7 +147,8 @@ class Journal:
                 self.store.add(rows)
                 self._tell(tickets, rows)
         except BaseException as error:  # whatever it is, nobody may go on as if it were written
-            self._end(f"{self.store.name}: expected to write the journal, found: {error}: nothing more is written, and nothing may be sent")
+            told = str(error) if isinstance(error, TercetError) else f"{self.store.name}: expected to write the journal, found: {error!r}"
+            self._end(f"{told}: nothing more is written, and nothing may be sent")
 
     def _take(self) -> list[Ticket]:
         """The tickets of the next transaction; none when the journal is closed and all is written."""

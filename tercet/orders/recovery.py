@@ -1,6 +1,7 @@
 """Start-up is recovery: read the journal, ask the venue about every intent that nobody answered, and only then trade.
 
-What may have been sent is never sent again. Until the venue says where such an order stands, its symbol takes no new order.
+What may have been sent is never sent again. Until the venue says where such an order stands, its symbol takes no new order. Executions
+that were missed come by the venue's resend or drop copy, through `receive` like all others.
 """
 
 import threading
@@ -175,7 +176,10 @@ class Outbox:
             raise
 
     def receive(self, reports: Sequence[Report]) -> list[Report]:
-        """Writes reports, waits until they are durable, and returns those to act on: an execution that is already written is not."""
+        """Writes reports, waits until they are durable, and returns those to act on: no execution that is written already.
+
+        One that comes again in other words (another time or text) is not recognised here: the ledger knows it by its exec_id.
+        """
         with self._lock:
             fresh = [report for report in reports if self._is_new(report)]
         if fresh:

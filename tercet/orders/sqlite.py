@@ -21,8 +21,8 @@ from tercet.orders.chain import DIGEST, FORMAT, Damaged, Row, Tail
 CHUNK: Final = 128  # rows a statement: sqlite3 lets other threads run once a statement, which costs more than the rows
 _INSERT: Final = "INSERT INTO rows (seq, time, kind, payload, hash) VALUES "
 _TABLES: Final = """
-CREATE TABLE journal (format INTEGER NOT NULL, id BLOB NOT NULL, made INTEGER NOT NULL, version TEXT NOT NULL) STRICT;
-CREATE TABLE rows (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE TABLE journal (format INTEGER NOT NULL, id BLOB NOT NULL, made INTEGER NOT NULL, version TEXT NOT NULL);
+CREATE TABLE rows (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL);
 """
 
 
@@ -159,14 +159,16 @@ def _head_of(path: Path) -> Path:
 def _read_head(head: Path) -> tuple[int, bytes] | None:
     """The row that was durable last and its hash; None where nobody says."""
     try:
-        words = head.read_text(encoding="ascii").split()
+        words = head.read_text(encoding="ascii").strip("\0").split()  # a power cut may leave it empty, or of zeros
         if not words:
             return None
         seq, hash_ = int(words[0]), bytes.fromhex(words[1])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, IndexError) as error:
-        raise Damaged(f"{head}: expected the number and hash of a row, found something else ({error}): the file was changed") from error
+        raise Damaged(
+            f"{head}: expected the number and hash of a row, found something else ({error}): it was changed (remove it to go on without its word)"
+        ) from error
     return (seq, hash_) if seq else None
 
 
