@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tercet.messages import Child, Happening, OrderState, Report
 from tercet.orders import sqlite
 from tercet.orders.journal import Journal, open_journal
@@ -36,7 +34,7 @@ def report(order: str, happening: Happening, exec_id: str = "", **more: Any) -> 
 
 
 class Venue:
-    """What it has is in files of its own: a kill of the order process takes nothing from it. It fills each order in two parts."""
+    """What it has received is in a file of its own, which a kill of the order process does not touch. It fills each order in two parts."""
 
     def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
         self.folder, self._step, self.inbox = folder, step, list[Report]()
@@ -44,12 +42,8 @@ class Venue:
     def send(self, message: Any) -> None:
         """The order process's gateway."""
         self._step("before send")
-        self._append("received", message.id)
-        for part in (1, 2):
-            fill = report(
-                message.id, Happening.FILLED, f"{message.id}/{part}", lots=part, price=100.0, symbol=message.symbol, left=2 - part
-            )
-            self._append("fills", msgspec.json.encode(fill).decode())
+        with (self.folder / "received").open("a") as file:
+            file.write(f"{message.id} {message.symbol}\n")
         self.inbox += self.fills()[-2:]
         self._step("after send")
 
@@ -64,19 +58,20 @@ class Venue:
 
     def received(self) -> list[str]:
         """The ids that arrived, each as often as it did."""
-        return self._lines("received")
+        return [line.split()[0] for line in self._lines()]
 
     def fills(self) -> list[Report]:
-        """What was executed."""
-        return [msgspec.json.decode(line, type=Report) for line in self._lines("fills")]
+        """What was executed: all that arrived."""
+        return [fill(*line.split(), part) for line in self._lines() for part in (1, 2)]
 
-    def _append(self, name: str, line: str) -> None:
-        with (self.folder / name).open("a") as file:
-            file.write(line + "\n")
+    def _lines(self) -> list[str]:
+        path = self.folder / "received"
+        return path.read_text().splitlines() if path.exists() else []
 
-    def _lines(self, name: str) -> list[str]:
-        path = self.folder / name
-        return path.read_text().split() if path.exists() else []
+
+def fill(order: str, symbol: str, part: int) -> Report:
+    """One of the two parts in which an order is filled."""
+    return report(order, Happening.FILLED, f"{order}/{part}", lots=part, price=100.0, symbol=symbol, left=2 - part)
 
 
 class Steps:

@@ -13,14 +13,15 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
+from tercet.messages import Cancel, Child, Happening, OrderState, Report
 from tercet.orders.chain import INTENTS, Intent, Sent, decoded, walk
 from tercet.orders.journal import Journal, Store, Ticket, open_store
 
+TIMED_OUT, STATUS = Happening.TIMED_OUT, Happening.STATUS  # once: to look them up costs as much as to fold a report
 ENDED: Final = (Happening.CANCELED, Happening.REJECTED, Happening.EXPIRED, Happening.DONE_FOR_DAY, Happening.STATUS)
 ANSWERS_CANCEL: Final = frozenset((*ENDED, Happening.CANCEL_REJECTED))
 ANSWERS_REPLACE: Final = frozenset((*ENDED, Happening.REPLACE_REJECTED))
-EXECUTIONS: Final = frozenset((Happening.FILLED, Happening.BUSTED, Happening.CORRECTED))
+EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)  # a tuple: an enum's hash is slow
 
 
 class NotSent(TercetError):
@@ -60,17 +61,15 @@ class Open:
 
     def hear(self, report: Report) -> None:
         """A report: what it answers waits no longer and is not in doubt; a time-out puts what waits in doubt."""
-        if report.happening is Happening.TIMED_OUT:
+        if report.happening is TIMED_OUT:
             self.doubt(report.order)
-        elif not (report.happening is Happening.STATUS and report.state is OrderState.UNKNOWN):
+        elif not (report.happening is STATUS and report.state is OrderState.UNKNOWN):
             self._settle(report.order)
             if report.replaces is not None:
                 self._settle(report.replaces)
             for wish in self.wishes.get(report.order, ()):
-                if (
-                    report.happening in (ANSWERS_CANCEL if isinstance(self.waiting.get(wish), Cancel) else ANSWERS_REPLACE)
-                    or report.left == 0
-                ):
+                answers = ANSWERS_CANCEL if isinstance(self.waiting.get(wish), Cancel) else ANSWERS_REPLACE
+                if report.happening in answers or report.left == 0:
                     self._settle(wish)
 
     def doubt(self, order: str) -> None:
@@ -87,7 +86,7 @@ class Open:
     def _settle(self, id_: str) -> None:
         message = self.waiting.pop(id_, None)
         self.doubtful.pop(id_, None)
-        if isinstance(message, Cancel | Replace):
+        if message is not None and not isinstance(message, Child):
             left = [wish for wish in self.wishes.pop(message.target) if wish != id_]
             if left:
                 self.wishes[message.target] = left

@@ -166,9 +166,8 @@ def _read_head(head: Path) -> tuple[int, bytes] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, IndexError) as error:
-        raise Damaged(
-            f"{head}: expected the number and hash of a row, found something else ({error}): it was changed (remove it to go on without its word)"
-        ) from error
+        problem = f"{head}: expected the number and hash of a row, found something else ({error}): it was changed"
+        raise Damaged(f"{problem} (remove it to go on without its word)") from error
     return (seq, hash_) if seq else None
 
 
