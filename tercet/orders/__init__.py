@@ -1,1 +1,1 @@
-"""What we have asked for: where every order stands, and what it has brought."""
+"""What we have asked for: orders, their ledger, the gate before them and the journal that outlives the process."""
