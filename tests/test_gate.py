@@ -17,6 +17,7 @@ from tercet.orders.cases import CLOCK, Scene, answers, ask
 from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
 from tercet.orders.limits import changed, leaves, loosened, parse
+from tercet.orders.supervision import watch
 
 CASES = order_cases() + state_cases()
 LOTS, POSITION, GROSS = 1000, 1200, 200e3
@@ -162,6 +163,28 @@ def test_every_answer_and_alert_is_told() -> None:
     assert heard == answers
     tried.timed_out("o1", CLOCK)
     assert heard[-1].rule == "reconciliation"
+
+
+def test_a_breach_is_told_once_and_again_when_it_comes_back() -> None:
+    heard: list[Any] = []
+    tried = gate(heard)
+    tried.hear(report(1, "nobody's", Happening.FILLED, lots=3000, price=10000.0))
+    for _ in range(3):
+        watch(tried, CLOCK)
+    assert [(one.scope, one.rule) for one in heard] == [("firm", "exposure")]
+    tried.hear(report(2, "nobody's", Happening.FILLED, lots=3000, side=-1, price=10000.0))
+    watch(tried, CLOCK)
+    tried.hear(report(3, "nobody's", Happening.FILLED, lots=3000, price=10000.0))
+    watch(tried, CLOCK)
+    assert [one.rule for one in heard] == ["exposure", "exposure"]
+
+
+def test_what_is_open_is_cancelled_where_losses_have_halted() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    assert watch(tried, CLOCK) == []
+    tried.firm.earned("alpha", "ONE", -4001.0)
+    assert [wish.target for wish in watch(tried, CLOCK)] == ["o1"]
 
 
 # Who may approve -----------------------------------------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def command(gate: Gate, said: dict[str, Any], now: int) -> int:
     elif kind == "heartbeat":
         gate.firm.heartbeat(said["strategy"], now)
     elif kind == "watch":
-        return len(supervision.dead(gate, now))
+        return len(supervision.watch(gate, now))
     elif kind == "time_out":
         gate.timed_out(said["order"], now)
     elif kind == "report":

@@ -50,6 +50,7 @@ class Gate:
         self._unknown: dict[str, str] = {}
         self.overrides: dict[str, tuple[int, str, int]] = {}
         self.arming: dict[str, str] = {}
+        self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self.admit = admit
         self._order, self._verdict = np.zeros(1, ORDER), np.zeros(1, VERDICT)
         self._bytes: Any = self._order.view(np.uint8)

@@ -4,7 +4,7 @@ from typing import Final
 
 from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Command
-from tercet.orders.checks import ACTIVE, REDUCING, RULES, WAIVABLE
+from tercet.orders.checks import ACTIVE, HALTED, REDUCING, RULES, WAIVABLE
 from tercet.orders.firm import NS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
@@ -61,17 +61,41 @@ def cancels(gate: Gate, scope: str, now: int) -> list[Cancel]:
     return [Cancel(id=f"kill-{now}-{child.id}", target=child.id, time=now) for child in hit]
 
 
-def dead(gate: Gate, now: int) -> list[Cancel]:
-    """The cancels of all that strategies have open which have missed too many heartbeats; the gate refuses their orders by itself."""
-    longest = int(gate.firm.windows["dead"][0])
-    found = []
-    for name in gate.firm.limits.strategy:
-        if now - int(gate.firm.scope(f"strategy.{name}")["heartbeat"][0]) > longest:
-            wishes = cancels(gate, f"strategy.{name}", now)
-            if wishes:
-                gate.alert("dead_man", f"strategy.{name}", f"{name} was not heard of for too long: {len(wishes)} orders are cancelled", now)
-            found += wishes
-    return found
+def watch(gate: Gate, now: int) -> list[Cancel]:
+    """Look at every scope, apart from who trades: call it each second. Tells an alert when something begins to be wrong, and returns the
+    cancels of all that is open where nothing may be any more: of strategies that are dead, of scopes that losses have halted.
+    """
+    firm = gate.firm
+    found: dict[str, Cancel] = {}
+    for scope in ("firm", *(f"desk.{name}" for name in firm.limits.desk), *(f"strategy.{name}" for name in firm.limits.strategy)):
+        wrong = breaches(gate, scope, now)
+        for rule, text in wrong.items():
+            if (scope, rule) not in gate.alerted:
+                gate.alert(rule, scope, text, now)
+        gate.alerted -= {(scope, rule) for _, rule in gate.alerted} - {(scope, rule) for rule in wrong}
+        gate.alerted |= {(scope, rule) for rule in wrong}
+        if wrong.keys() & {"dead_man", "kill_switch"}:
+            found |= {wish.target: wish for wish in cancels(gate, scope, now)}
+    return list(found.values())
+
+
+def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
+    """What is wrong with a scope now, by rule: numbers beyond their limits however they came about, silence, a halt."""
+    row = gate.firm.scope(scope)[0]
+    net = max(float(row["long"]), -float(row["short"]))
+    looked = (
+        ("exposure", "gross", float(row["gross"]), float(row["most_gross"])),
+        ("exposure", "net", net, float(row["most_net"])),
+        ("daily_loss", "loss", -float(row["profit"]), float(row["most_loss"])),
+        ("drawdown", "drawdown", float(row["peak"] - row["profit"]), float(row["most_drawdown"])),
+        ("open_orders", "open value", float(row["value"]), float(row["most_value"])),
+    )
+    wrong = {rule: f"{what} is {was:g}; expected {most:g} at most" for rule, what, was, most in looked if not was <= most}
+    if scope.startswith("strategy.") and not now - int(row["heartbeat"]) <= int(gate.firm.windows["dead"][0]):
+        wrong["dead_man"] = "no heartbeat for too long"
+    if row["killed"] or row["mode"] == HALTED:
+        wrong["kill_switch"] = "killed or halted"
+    return wrong
 
 
 def override(gate: Gate, order: str, rule: str, by: str, until: int, now: int) -> None:
