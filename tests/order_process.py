@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tercet.messages import Child, Happening, OrderState, Report
+from tercet.messages import GATE_STAMP, Approved, Child, Happening, OrderState, Report
 from tercet.orders import sqlite
 from tercet.orders.journal import Journal, open_journal
 from tercet.orders.recovery import NotSent, Outbox, Recovered, recover
@@ -25,6 +25,11 @@ GOALS = (("AAPL", "MSFT"), ("AAPL",))  # a batch of two orders, then one more
 def child(id_: str, symbol: str = "AAPL", lots: int = 5) -> Child:
     """An order."""
     return Child(id=id_, strategy="s", account="a", symbol=symbol, venue="v", side=1, lots=lots, time=1, tick=100)
+
+
+def passed(messages: list[Any]) -> list[Approved]:
+    """Messages as the gate hands them on."""
+    return [Approved(message, message.time, stamp=GATE_STAMP) for message in messages]
 
 
 def report(order: str, happening: Happening, exec_id: str = "", **more: Any) -> Report:
@@ -39,8 +44,9 @@ class Venue:
     def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
         self.folder, self._step, self.inbox = folder, step, list[Report]()
 
-    def send(self, message: Any) -> None:
+    def send(self, approved: Approved) -> None:
         """The order process's gateway."""
+        message: Any = approved.message
         self._step("before send")
         with (self.folder / "received").open("a") as file:
             file.write(f"{message.id} {message.symbol}\n")
@@ -108,7 +114,7 @@ def live(folder: Path, step: Callable[[str], None]) -> None:
             ids = [f"{number}{symbol}" for symbol in symbols]
             wanted = [new_child(id_, recovered) for id_ in ids if not any(done.startswith(id_) for done in filled)]
             if wanted:
-                outbox.send(wanted)
+                outbox.send(passed(wanted))
             hear(outbox, venue, filled, step)
 
 
@@ -124,7 +130,7 @@ def refuses_what_is_in_doubt(outbox: Outbox, recovered: Recovered) -> None:
     assert outbox.blocked == doubtful
     for symbol in doubtful:
         try:
-            outbox.send([child("never", symbol)])
+            outbox.send(passed([child("never", symbol)]))
         except NotSent:
             continue
         raise AssertionError(f"{symbol} is in doubt, and an order went out")

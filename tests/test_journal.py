@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import polars as pl
 import pytest
-from order_process import Venue, child, report
+from order_process import Venue, child, passed, report
 
 from tercet.bench.journal import measure
 from tercet.cli.app import main
 from tercet.errors import BadInput
-from tercet.messages import Cancel, Happening, OrderState, Replace, Report
+from tercet.messages import Approved, Cancel, Happening, OrderState, Refused, Replace, Report
 from tercet.orders import sqlite
 from tercet.orders.chain import Damaged, hash_of
 from tercet.orders.journal import Journal, NotDurable, Settings, Verdict, open_journal, verify
-from tercet.orders.recovery import NotSent, Outbox, recover
+from tercet.orders.recovery import Gateway, NotSent, Outbox, recover
 
 HERE = Path(__file__).parent
 ROWS = 40
@@ -80,7 +80,7 @@ def test_messages_come_back_in_order_as_they_were(path: Path) -> None:
     messages = [child("c1"), fill, Replace(id="c2", target="c1", lots=9, time=3, tick=101), Cancel(id="c3", target="c2", time=4)]
     with open_journal(path) as journal:
         assert journal.append(messages).result() == 4
-        assert journal.append([{"rule": "size", "limit": 5, "was": 7}], kind="refused").result() == 5
+        assert journal.append([Refused(id="a", rule="size", limit=5.0, was=7.0, time=1)]).result() == 5
     recovered = recover(path)
     assert recovered.messages == messages
     assert (recovered.rows, recovered.head) == (5, verify(path).head)
@@ -388,7 +388,7 @@ def test_a_file_cut_anywhere_is_never_a_silent_loss(tmp_path: Path) -> None:
 
 FULL = """if True:
     import resource, signal, sys
-    from order_process import Venue, child
+    from order_process import Venue, child, passed
     from tercet.errors import TercetError
     from tercet.orders.journal import open_journal
     from tercet.orders.recovery import Outbox, recover
@@ -401,7 +401,7 @@ FULL = """if True:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     for number in range(10_000):
         try:
-            outbox.send([child(f"c{number}")])
+            outbox.send(passed([child(f"c{number}")]))
         except TercetError as error:
             print(error)
             break
@@ -491,10 +491,10 @@ class Silent:
         self.asked: list[str] = []
         self.fails = False
 
-    def send(self, message: Any) -> None:
+    def send(self, approved: Any) -> None:
         if self.fails:
             raise ConnectionError("the line is down")
-        self.sent.append(message.id)
+        self.sent.append(approved.message.id)
 
     def ask_status(self, order: str) -> None:
         self.asked.append(order)
@@ -531,35 +531,45 @@ def test_killed_at_any_step_no_fill_is_lost_and_nothing_sent_twice(tmp_path: Pat
     assert steps <= {each["step"] for each in said}
 
 
+def test_nothing_that_the_gate_has_not_approved_is_sent(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    unchecked: Any = [child("a")]
+    with pytest.raises(NotSent, match="is not approved"):
+        outbox.send(unchecked)
+    assert gateway.sent == []
+    assert get_type_hints(Gateway.send)["approved"] is Approved
+    journal.close()
+
+
 def test_an_intent_is_durable_before_it_is_sent(path: Path) -> None:
     known: list[int] = []
 
     class Looks(Silent):
-        def send(self, message: Any) -> None:
+        def send(self, approved: Any) -> None:
             known.append(recover(path).rows)
 
     with open_journal(path) as journal:
-        Outbox(journal, Looks(), recover(journal)).send([child("a"), child("b")])
+        Outbox(journal, Looks(), recover(journal)).send(passed([child("a"), child("b")]))
     assert known[0] == 2
 
 
 def test_after_a_death_what_nobody_answered_is_asked_for_and_blocks_its_symbol(path: Path) -> None:
     journal, _, outbox = reopened(path)
-    outbox.send([child("a"), child("m", "MSFT")])
+    outbox.send(passed([child("a"), child("m", "MSFT")]))
     outbox.receive([report("m", Happening.ACCEPTED, symbol="MSFT")])
     assert outbox.blocked == frozenset()
     journal.close()
     journal, gateway, outbox = reopened(path)
     assert (outbox.blocked, gateway.sent) == ({"AAPL"}, [])
     with pytest.raises(NotSent, match="AAPL is blocked by an order that is UNKNOWN"):
-        outbox.send([child("b")])
-    outbox.send([child("n", "MSFT"), Cancel(id="x", target="a", time=1)])  # other symbols and cancels go through
+        outbox.send(passed([child("b")]))
+    outbox.send(passed([child("n", "MSFT"), Cancel(id="x", target="a", time=1)]))  # other symbols and cancels go through
     assert (outbox.resolve(), gateway.asked) == (["a"], ["a"])
     outbox.receive([report("a", Happening.STATUS, state=OrderState.UNKNOWN)])
     assert outbox.blocked == {"AAPL"}
     outbox.receive([report("a", Happening.STATUS, state=OrderState.REJECTED, text="no such order")])
     assert outbox.blocked == frozenset()
-    outbox.send([child("b")])
+    outbox.send(passed([child("b")]))
     assert gateway.sent == ["n", "x", "b"]
     journal.close()
 
@@ -590,7 +600,7 @@ def test_a_cancel_or_replace_without_its_answer_is_in_doubt_after_a_death(
 
 def test_a_time_out_is_doubt_and_never_a_rejection(path: Path) -> None:
     journal, gateway, outbox = reopened(path)
-    outbox.send([child("a")])
+    outbox.send(passed([child("a")]))
     outbox.receive([report("a", Happening.TIMED_OUT)])
     assert (outbox.blocked, outbox.resolve(), gateway.sent) == ({"AAPL"}, ["a"], ["a"])
     outbox.receive([report("a", Happening.FILLED, "late", lots=5, left=0)])
@@ -602,22 +612,22 @@ def test_a_gateway_that_fails_leaves_its_orders_in_doubt(path: Path) -> None:
     journal, gateway, outbox = reopened(path)
     gateway.fails = True
     with pytest.raises(ConnectionError):
-        outbox.send([child("a"), child("m", "MSFT")])
+        outbox.send(passed([child("a"), child("m", "MSFT")]))
     assert outbox.blocked == {"AAPL", "MSFT"}
     journal.close()
 
 
 def test_an_id_is_never_used_twice_not_even_after_a_death(path: Path) -> None:
     journal, _, outbox = reopened(path)
-    outbox.send([child("a")])
+    outbox.send(passed([child("a")]))
     with pytest.raises(NotSent, match="its id was used before"):
-        outbox.send([child("b"), child("b")])
+        outbox.send(passed([child("b"), child("b")]))
     journal.close()
     journal, gateway, outbox = reopened(path)
     with pytest.raises(NotSent, match="its id was used before"):
-        outbox.send([child("a", "MSFT")])
+        outbox.send(passed([child("a", "MSFT")]))
     with pytest.raises(NotSent, match="its target is unknown"):
-        outbox.send([Cancel(id="x", target="nobody", time=1)])
+        outbox.send(passed([Cancel(id="x", target="nobody", time=1)]))
     assert gateway.sent == []
     journal.close()
 
@@ -625,7 +635,7 @@ def test_an_id_is_never_used_twice_not_even_after_a_death(path: Path) -> None:
 def test_an_execution_heard_again_is_not_acted_upon_again(path: Path) -> None:
     journal, _, outbox = reopened(path)
     fills = [report("a", Happening.FILLED, exec_id, lots=1) for exec_id in ("e1", "e2")]
-    outbox.send([child("a")])
+    outbox.send(passed([child("a")]))
     assert outbox.receive(fills[:1]) == fills[:1]
     journal.close()
     journal, _, outbox = reopened(path)
@@ -649,9 +659,9 @@ def traded(path: Path) -> Path:
     """A journal with an order, its fill, a cancel and another symbol."""
     with open_journal(path) as journal:
         outbox = Outbox(journal, Silent(), recover(journal))
-        outbox.send([child("a"), child("m", "MSFT")])
+        outbox.send(passed([child("a"), child("m", "MSFT")]))
         outbox.receive([report("a", Happening.FILLED, "e1", lots=2)])
-        outbox.send([Cancel(id="x", target="a", time=1)])
+        outbox.send(passed([Cancel(id="x", target="a", time=1)]))
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Cancel, Child, Replace, Report
+from tercet.messages import Alert, Cancel, Child, Command, Refused, Replace, Report
 
 FORMAT: Final = 1
 DIGEST: Final = 32  # bytes
@@ -35,9 +35,11 @@ class Note(msgspec.Struct, frozen=True):
 
 
 INTENTS: Final[dict[str, type]] = {"child": Child, "cancel": Cancel, "replace": Replace}
-# What is refused and what is commanded is read back as plain dicts: their messages belong to the gate and the desk.
-KINDS: Final[dict[str, Any]] = INTENTS | {"sent": Sent, "report": Report, "note": Note, "refused": Any, "command": Any}
-KIND_OF: Final[dict[type, str]] = {kind: name for name, kind in KINDS.items() if kind is not Any}
+KINDS: Final[dict[str, Any]] = INTENTS | {
+    **{"sent": Sent, "report": Report, "note": Note},
+    **{"refused": Refused, "command": Command, "alert": Alert},
+}
+KIND_OF: Final[dict[type, str]] = {kind: name for name, kind in KINDS.items()}
 DECODE: Final[dict[str, Callable[[bytes], Any]]] = {name: msgspec.msgpack.Decoder(kind).decode for name, kind in KINDS.items()}
 
 _LABEL: Final = {kind: kind.encode() + b"\0" for kind in KINDS}

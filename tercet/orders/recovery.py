@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Cancel, Child, Happening, OrderState, Report
+from tercet.messages import Approved, Cancel, Child, Happening, OrderState, Report
 from tercet.orders.chain import INTENTS, Intent, Sent, decoded, walk
 from tercet.orders.journal import Journal, Store, Ticket, open_store
 
@@ -31,8 +31,8 @@ class NotSent(TercetError):
 class Gateway(Protocol):
     """The way to a venue. Its reports come back by `Outbox.receive`."""
 
-    def send(self, message: Intent) -> None:
-        """Puts it on the wire; an error means that nobody knows whether it arrived."""
+    def send(self, approved: Approved) -> None:
+        """Puts its message on the wire; an error means that nobody knows whether it arrived."""
 
     def ask_status(self, order: str) -> None:
         """Asks where an order stands; the answer is a STATUS report, REJECTED where the venue does not know the order.
@@ -154,12 +154,16 @@ class Outbox:
             self._gateway.ask_status(order)
         return asked
 
-    def send(self, messages: Sequence[Intent]) -> None:
+    def send(self, approved: Sequence[Approved]) -> None:
         """Writes intents, waits until they are durable, and sends them in order.
 
-        NotSent, with none written, for an id that was used before, a symbol in doubt (a cancel goes through) or a target that nobody knows.
-        An error of the journal sends none, one of the gateway none of those that follow; those that nobody has answered are then in doubt.
+        NotSent, with none written, for what the gate has not approved, an id that was used before, a symbol in doubt (cancels go through)
+        or a target that nobody knows. An error of the journal sends none, one of the gateway none of those that follow; those that nobody
+        has answered are then in doubt.
         """
+        if unchecked := [one for one in approved if type(one) is not Approved]:
+            raise NotSent(f"{unchecked[0]!r} is not approved; expected what the gate has let through")
+        messages = [one.message for one in approved]
         with self._lock:
             self._refuse(messages)
             for message in messages:
@@ -167,9 +171,9 @@ class Outbox:
             ticket = self._queued(messages)  # under the lock: the journal has intents in the order of the fold
         try:
             ticket.result()
-            for message in messages:
-                self._gateway.send(message)
-                self._journal.append((Sent(message.id),))
+            for one in approved:
+                self._gateway.send(one)
+                self._journal.append((Sent(one.message.id),))
         except BaseException:
             self._doubt_all(messages)
             raise
