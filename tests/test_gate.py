@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from tercet.orders.cases import CLOCK, Scene, answers, ask
 from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
 from tercet.orders.limits import changed, leaves, loosened, parse
+from tercet.orders.recovery import Open, Recovered
+from tercet.orders.startup import retake
 from tercet.orders.supervision import watch
 
 CASES = order_cases() + state_cases()
@@ -185,6 +188,42 @@ def test_what_is_open_is_cancelled_where_losses_have_halted() -> None:
     assert watch(tried, CLOCK) == []
     tried.firm.earned("alpha", "ONE", -4001.0)
     assert [wish.target for wish in watch(tried, CLOCK)] == ["o1"]
+
+
+@given(ACTS)
+@settings(max_examples=15, deadline=None)
+def test_after_a_restart_the_gate_stands_where_the_journal_ended(acts: list[tuple[int, int, int, int]]) -> None:
+    lived, told = gate(), []
+    for number, (act, tens, side, away) in enumerate(acts):
+        wish = child(number, lots=10 * tens, side=side, tick=10000 - side * (2 + abs(away)))
+        if act == 3 and lived.open:
+            target = sorted(lived.open)[tens % len(lived.open)]
+            wish = Replace(id=f"o{number}", target=target, lots=10 * tens, time=CLOCK)
+        answer = lived.check(wish, CLOCK + number)
+        if isinstance(answer, Approved):
+            told.append(answer.message)
+        if act >= 4 and lived.open:
+            order = sorted(lived.open)[tens % len(lived.open)]
+            happening = Happening.FILLED if act == 4 else Happening.CANCELED
+            told.append(report(number, order, happening, side=lived.open[order].side, lots=10, price=10000.0))
+            lived.hear(told[-1])
+    anew = gate()
+    retake(anew, Recovered(told, Open(), set(), len(told), ""), CLOCK)
+    assert anew.open == lived.open
+    for name in ("position", "open_buy", "open_sell", "cash", "gross"):
+        assert np.array_equal(anew.firm.cells[name], lived.firm.cells[name])
+    assert anew.firm.scope("firm")["orders"] == lived.firm.scope("firm")["orders"]
+
+
+def test_after_a_restart_what_nobody_has_answered_for_blocks_its_symbol() -> None:
+    anew = gate()
+    doubt = Open()
+    doubt.intend(child(1))
+    doubt.doubt("o1")
+    retake(anew, Recovered([child(1)], doubt, set(), 1, ""), CLOCK)
+    answer = anew.check(child(2), CLOCK)
+    assert isinstance(answer, Refused)
+    assert answer.rule == "reconciliation"
 
 
 # Who may approve -----------------------------------------------------------------------------------------------------------------

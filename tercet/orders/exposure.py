@@ -92,8 +92,18 @@ def reserve(scopes, symbols, cells, taken, order):
 
 @compiled
 def adopt(scopes, symbols, cells, resting, row, orders):
-    """Take an order that is open already into row `row`."""
-    reserve(scopes, symbols, cells, resting[row], orders[0])
+    """Take an order that is open already into row `row`, or more lots into the row that it replaces."""
+    take(scopes, symbols, cells, resting, row, orders[0])
+
+
+@compiled
+def take(scopes, symbols, cells, resting, row, order):
+    """Reserve an order; until the venue has answered for a replacement both could trade, and the larger one is reserved."""
+    if order.replaces < 0:
+        reserve(scopes, symbols, cells, resting[row], order)
+    else:
+        more = max(order.lots - resting[order.replaces].lots, 0)
+        extend(scopes, symbols, cells, resting, order.replaces, more, order.tick)
 
 
 @compiled

@@ -138,7 +138,6 @@ class Gate:
 
     def _fields(self, child: Child, message: Child | Replace, strategy: int, symbol: int, waived: int, now: int) -> tuple[Any, ...]:
         limits = self.firm.limits
-        replaces = self._rows[message.target] if isinstance(message, Replace) else -1
         lots, bound, start, end = self._parents[child.parent] if child.parent else (math.inf, 0, -ALWAYS, ALWAYS)
         left = self._left[child.parent] if child.parent else lots
         model = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -147,7 +146,7 @@ class Gate:
             age, oldest = (now - seen) / NS, limits.windows.features_s
             model = (distance, trained.distance, action, trained.least_action, trained.most_action, age, oldest)
         return (
-            *(now, strategy, symbol, child.side, child.lots, child.tick, KINDS[child.kind], child.expires or 0, replaces),
+            *(now, strategy, symbol, child.side, child.lots, child.tick, KINDS[child.kind], child.expires or 0, self._row_of(message)),
             *(child.short, True, limits.strategy[child.strategy].short, child.id in self._ids, waived),
             *(float(left), bound, start, end),
             *model,
@@ -267,18 +266,21 @@ class Gate:
         if left <= 0:
             self._end(order)
 
-    def adopt(self, child: Child) -> None:
-        """Reserve an order that is open already: at start-up, as the journal or the venue tells of it. Nothing is judged."""
-        if child.id in self._ids or misfit(child):
-            raise BadInput(f"order {child.id} cannot be adopted: {misfit(child) or 'its id is known'}")
-        strategy = self.firm.strategies.get(child.strategy, self.firm.strategies[FOREIGN])
-        if child.symbol not in self.firm.symbols:
-            raise BadInput(f"symbol of order {child.id} was {child.symbol!r}; expected {', '.join(self.firm.symbols)}")
-        self._order["strategy"], self._order["symbol"], self._order["now"] = strategy, self.firm.symbols[child.symbol], child.time
-        self._order["side"], self._order["lots"], self._order["tick"] = child.side, child.lots, child.tick or 0
-        firm, row = self.firm, self.firm.free_row()
-        exposure.adopt(firm.scopes, firm.instruments, firm.cells, firm.resting, row, self._order)
-        self._keep_open(child, child)
+    def adopt(self, message: Message) -> None:
+        """Reserve what was sent already: at start-up, as the journal tells of it. Nothing is judged; what has ended since is let go by its
+        reports, which are to be heard after it.
+        """
+        if isinstance(message, Cancel) or (wanted := self._as_child(message)) is None:
+            return
+        if message.id in self._ids or misfit(wanted) or wanted.symbol not in self.firm.symbols:
+            raise BadInput(f"order {message.id} cannot be adopted: {misfit(wanted) or 'its id is used, or its symbol has no limits'}")
+        firm, order = self.firm, self._order
+        places = firm.strategies.get(wanted.strategy, firm.strategies[FOREIGN]), firm.symbols[wanted.symbol]
+        order["strategy"], order["symbol"], order["now"], order["side"] = *places, wanted.time, wanted.side
+        order["lots"], order["tick"], order["replaces"] = wanted.lots, wanted.tick or 0, self._row_of(message)
+        row = firm.free_row()
+        exposure.adopt(firm.scopes, firm.instruments, firm.cells, firm.resting, row, order)
+        self._keep_open(wanted, message)
 
     # What the gate must know ----------------------------------------------------------------------------------------------------------
 
@@ -296,6 +298,10 @@ class Gate:
     def alert(self, rule: str, scope: str, text: str, now: int) -> None:
         """Tell people at once."""
         self.tell(Alert(rule=rule, scope=scope, text=text, time=now))
+
+    def _row_of(self, message: Message) -> int:
+        """The row that a replacement takes the place of."""
+        return self._rows[message.target] if isinstance(message, Replace) else -1
 
     def _waived(self, id: str, now: int) -> int:
         rule, _, until = self.overrides.get(id, (0, "", 0))

@@ -49,7 +49,7 @@ from tercet.orders.checks import (
     repeated_execution,
     self_match,
 )
-from tercet.orders.exposure import count_message, extend, reserve
+from tercet.orders.exposure import count_message, take
 
 
 @compiled
@@ -138,8 +138,5 @@ def admit(scopes, symbols, cells, resting, row, used, windows, orders, verdicts)
     rule = judge(scopes, symbols, cells, resting, used, windows[0], order, verdicts[0])
     if rule == 0:
         count_message(scopes, order.strategy, order.now)
-        if order.replaces < 0:
-            reserve(scopes, symbols, cells, resting[row], order)
-        else:  # both could trade until the venue has answered
-            extend(scopes, symbols, cells, resting, order.replaces, max(order.lots - resting[order.replaces].lots, 0), order.tick)
+        take(scopes, symbols, cells, resting, row, order)
     return rule
