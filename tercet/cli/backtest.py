@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from tercet.cli.output import console, say_json
+from tercet.errors import BadInput
 
 NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
 PARTS = {
@@ -48,6 +49,8 @@ def backtest(
     hidden_first: Annotated[bool, typer.Option(help="Recorded hidden executions fill our displayed orders first.")] = True,
     after: Annotated[str | None, typer.Option(help="Times after the end at which reversion is measured, such as 1min,5min.")] = None,
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
+    limits: Annotated[Path | None, typer.Option(metavar="FILE", help="Let children pass the pre-trade gate with these limits.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Whose limits; the first strategy's where not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report, one page that opens without a network.")] = None,
 ) -> None:
@@ -57,7 +60,7 @@ def backtest(
     from tercet.backtest.runner import Settings
 
     where = _with_fees(find_market(market), taker_fee, maker_fee)
-    chosen = _policies(policies)
+    chosen = _gated(_policies(policies), limits, strategy, where.instrument.symbol)
     settings = Settings(
         step_ns=duration(step),
         order_latency_ns=tuple(duration(part) for part in order_latency.split(",")),
@@ -70,6 +73,8 @@ def backtest(
     orders = plan(where, parents, size, duration(horizon), side, seed)
     result, summary = _run(where, orders, chosen, settings)
     summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
+    if limits:
+        summary["refused"] = {policy.name: policy.refused for policy in chosen}
     if html:
         _write_page(html, result, summary, chosen)
     if json_file:
@@ -91,6 +96,18 @@ def _policies(names: str) -> list[Any]:
     from tercet.execution.learned import find_policy
 
     return [find_policy(name.strip()) for name in names.split(",")]
+
+
+def _gated(policies: list[Any], limits: Path | None, strategy: str | None, symbol: str) -> list[Any]:
+    if limits is None:
+        if strategy is not None:
+            raise BadInput(f"strategy was {strategy!r} without limits; expected both, or neither")
+        return policies
+    from tercet.orders.gated import gated
+    from tercet.orders.limits import read
+
+    found = read(limits)
+    return [gated(policy, found, strategy or next(iter(found.strategy), ""), symbol) for policy in policies]
 
 
 def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
@@ -145,5 +162,9 @@ def _show(summary: dict[str, Any]) -> None:
     fees = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in summary["fees"].items() if value)
     parents, blocks = summary["policies"][0]["parents"], summary["n_blocks"]
     console.print(f"{parents} parents in {blocks} blocks of time; fees in {summary['currency']}: {fees or 'none'}", highlight=False)
+    for policy, rules in summary.get("refused", {}).items():
+        if rules:
+            told = ", ".join(f"{rule} {count:,}" for rule, count in rules.items())
+            console.print(f"refused by the gate, {policy}: {told}", highlight=False)
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning[/] {warning}", highlight=False)

@@ -321,14 +321,14 @@ def open_orders(scope, order, freed_orders, freed_value, value, verdict):
 
 @compiled
 def participation(symbol, order, verdict):
-    """13. The order as a share of a day's volume, and own lots as a share of all in the window, this order's included."""
+    """13. The order as a share of a day's volume, and own lots as a share of all in the window, this order in both."""
     if not within(1.0 * order.lots, symbol.adv_share * symbol.adv, verdict):
         return False
-    own, everybody = 1.0 * order.lots, 0.0
+    own, everybody = 1.0 * order.lots, 1.0 * order.lots
     for i in range(len(symbol.volumes)):
         own += symbol.own_volumes[i]
         everybody += symbol.volumes[i]
-    return (everybody == 0.0 and symbol.volume_share >= 1.0) or within(own / everybody, symbol.volume_share, verdict)
+    return within(own / everybody, symbol.volume_share, verdict)
 
 
 @compiled
