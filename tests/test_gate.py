@@ -13,14 +13,14 @@ from test_cli import refused, said, tercet
 
 from tercet.bench.gauntlet import LIMITS, ORDER, order_cases, state_cases
 from tercet.errors import BadInput
-from tercet.messages import Approved, Cancel, Child, Happening, Kind, Refused, Replace, Report
+from tercet.messages import Act, Approved, Cancel, Child, Command, Happening, Kind, OrderState, Refused, Replace, Report
 from tercet.orders.cases import CLOCK, Scene, answers, ask
 from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
 from tercet.orders.limits import changed, leaves, loosened, parse
 from tercet.orders.recovery import Open, Recovered
 from tercet.orders.startup import retake
-from tercet.orders.supervision import watch
+from tercet.orders.supervision import act, change, override, watch
 
 CASES = order_cases() + state_cases()
 LOTS, POSITION, GROSS = 1000, 1200, 200e3
@@ -77,8 +77,8 @@ ACTS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 60), st.sampled_from
 def test_the_worst_case_never_exceeds_a_limit_in_any_sequence_of_orders_and_reports(acts: list[tuple[int, int, int, int]]) -> None:
     """Positions and open orders are counted here once more, from the answers and reports alone."""
     tried, open_now, position = gate(firm__messages=1000, desk__cash__messages=1000, strategy__alpha__messages=1000), {}, 0
-    for number, (act, tens, side, away) in enumerate(acts):
-        if act <= 2 or not open_now:
+    for number, (what, tens, side, away) in enumerate(acts):
+        if what <= 2 or not open_now:
             wish = child(number, lots=10 * tens, side=side, tick=10000 - side * (2 + abs(away)))
             answer = tried.check(wish, CLOCK + number)
             if isinstance(answer, Approved):
@@ -86,7 +86,7 @@ def test_the_worst_case_never_exceeds_a_limit_in_any_sequence_of_orders_and_repo
         else:
             order = sorted(open_now)[tens % len(open_now)]
             own_side, left = open_now[order]
-            if act == 3:
+            if what == 3:
                 tried.hear(report(number, order, Happening.CANCELED, side=own_side))
                 del open_now[order]
             else:
@@ -114,11 +114,11 @@ def test_more_orders_can_be_open_than_there_were_rows_at_first() -> None:
     limits = changed(parse(LIMITS), many | some | quick | {"instrument.ONE.position": 10**6, "instrument.ONE.firm_position": 10**6})
     tried = Gate(limits)
     Scene(tried, CLOCK).set({"marks": {"ONE": {"bid": 99.99, "ask": 100.01}}})
-    answers = [tried.check(child(number, lots=10, tick=9000 + number), CLOCK) for number in range(300)]
+    answers = [tried.check(child(number, lots=10, tick=9000 + number), CLOCK + 4_000_000 * number) for number in range(300)]
     assert all(isinstance(answer, Approved) for answer in answers)
     for number in range(300):
         tried.hear(report(number, f"o{number}", Happening.CANCELED))
-    assert tried.open == {}
+    assert tried.books.open == {}
     assert tried.firm.cells["open_buy"].sum() == 0
 
 
@@ -137,7 +137,7 @@ def test_a_replacement_reserves_the_larger_of_both_until_the_venue_answers() -> 
         assert tried.firm.cells["open_buy"].sum() == 300
         tried.hear(report(1, "x", happening, replaces="o1" if happening == Happening.REPLACED else None))
         assert tried.firm.cells["open_buy"].sum() == left
-        assert list(tried.open) == ["x" if left == 300 else "o1"]
+        assert list(tried.books.open) == ["x" if left == 300 else "o1"]
 
 
 def test_executions_count_once_and_busts_take_them_back_in_any_order() -> None:
@@ -174,12 +174,12 @@ def test_a_breach_is_told_once_and_again_when_it_comes_back() -> None:
     tried.hear(report(1, "nobody's", Happening.FILLED, lots=3000, price=10000.0))
     for _ in range(3):
         watch(tried, CLOCK)
-    assert [(one.scope, one.rule) for one in heard] == [("firm", "exposure")]
+    assert [(one.scope, one.rule) for one in heard] == [("symbol.ONE", "position"), ("firm", "exposure")]
     tried.hear(report(2, "nobody's", Happening.FILLED, lots=3000, side=-1, price=10000.0))
     watch(tried, CLOCK)
     tried.hear(report(3, "nobody's", Happening.FILLED, lots=3000, price=10000.0))
     watch(tried, CLOCK)
-    assert [one.rule for one in heard] == ["exposure", "exposure"]
+    assert [one.rule for one in heard] == ["position", "exposure", "position", "exposure"]
 
 
 def test_what_is_open_is_cancelled_where_losses_have_halted() -> None:
@@ -194,22 +194,22 @@ def test_what_is_open_is_cancelled_where_losses_have_halted() -> None:
 @settings(max_examples=15, deadline=None)
 def test_after_a_restart_the_gate_stands_where_the_journal_ended(acts: list[tuple[int, int, int, int]]) -> None:
     lived, told = gate(), []
-    for number, (act, tens, side, away) in enumerate(acts):
+    for number, (what, tens, side, away) in enumerate(acts):
         wish = child(number, lots=10 * tens, side=side, tick=10000 - side * (2 + abs(away)))
-        if act == 3 and lived.open:
-            target = sorted(lived.open)[tens % len(lived.open)]
+        if what == 3 and lived.books.open:
+            target = sorted(lived.books.open)[tens % len(lived.books.open)]
             wish = Replace(id=f"o{number}", target=target, lots=10 * tens, time=CLOCK)
         answer = lived.check(wish, CLOCK + number)
         if isinstance(answer, Approved):
             told.append(answer.message)
-        if act >= 4 and lived.open:
-            order = sorted(lived.open)[tens % len(lived.open)]
-            happening = Happening.FILLED if act == 4 else Happening.CANCELED
-            told.append(report(number, order, happening, side=lived.open[order].side, lots=10, price=10000.0))
+        if what >= 4 and lived.books.open:
+            order = sorted(lived.books.open)[tens % len(lived.books.open)]
+            happening = Happening.FILLED if what == 4 else Happening.CANCELED
+            told.append(report(number, order, happening, side=lived.books.open[order].side, lots=10, price=10000.0))
             lived.hear(told[-1])
     anew = gate()
     retake(anew, Recovered(told, Open(), set(), len(told), ""), CLOCK)
-    assert anew.open == lived.open
+    assert anew.books.open == lived.books.open
     for name in ("position", "open_buy", "open_sell", "cash", "gross"):
         assert np.array_equal(anew.firm.cells[name], lived.firm.cells[name])
     assert anew.firm.scope("firm")["orders"] == lived.firm.scope("firm")["orders"]
@@ -304,6 +304,167 @@ def test_a_row_that_is_no_case_is_named(text: str, sentence: str, tmp_path: Path
     refused(tercet("gate", "check", "--limits", limits, "--cases", cases), "row 2", sentence)
 
 
-def test_a_state_that_there_is_not_is_refused() -> None:
-    with pytest.raises(BadInput, match="state has 'mood'"):
-        ask(parse(LIMITS), {**CASES[0], "state": {"mood": "good"}})
+@pytest.mark.parametrize(
+    "state",
+    [{"mood": "good"}, {"marks": {"ONE": None}}, {"marks": {"ONE": {"bid": 1, "ask": 2, "time": float("nan")}}}, {"volumes": {"ONE": -5}}],
+)
+def test_in_a_state_that_cannot_be_read_nothing_passes(state: dict[str, Any]) -> None:
+    answer = ask(parse(LIMITS), {**CASES[1], "state": state})
+    assert (answer.decision, answer.rule) == ("refused", "broken_check")
+    assert "the state cannot be read" in answer.text
+
+
+def test_an_expectation_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadInput, match="expect has 'decison'"):
+        ask(parse(LIMITS), {**CASES[0], "expect": {"decison": "refused"}})
+
+
+# What a sceptic has found --------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_names_a_second_person_alone() -> None:
+    looser = changed(parse(LIMITS), {"people": ["ann", "annie"]})
+    with pytest.raises(BadInput, match="would be looser"):
+        change(gate(), changed(looser, {}), "ann", None, CLOCK)
+
+
+def test_cancels_and_fills_of_a_strategy_that_is_gone_still_count() -> None:
+    tried = gate()
+    tried.adopt(child(1, strategy="gamma"))
+    assert isinstance(tried.check(Cancel(id="c", target="o1", time=CLOCK), CLOCK), Approved)
+    tried.hear(report(1, "o1", Happening.FILLED, lots=100, price=10000.0))
+    assert tried.firm.cells["position"].sum() == 100
+
+
+def test_a_cancel_passes_though_nobody_can_note_it() -> None:
+    def full(said: Any) -> None:
+        raise OSError("disk full")
+
+    tried = gate()
+    tried.tell = full
+    assert isinstance(tried.check(Cancel(id="c", target="o1", time=CLOCK), CLOCK), Approved)
+
+
+def test_replacements_that_fill_before_the_venue_answers_leave_nothing_open() -> None:
+    for lots, filled, last in ((200, 100, Happening.REPLACE_REJECTED), (50, 50, Happening.REPLACED), (50, 70, Happening.REPLACED)):
+        tried = gate()
+        tried.check(child(1), CLOCK)
+        tried.check(Replace(id="x", target="o1", lots=lots, time=CLOCK), CLOCK)
+        tried.hear(report(1, "o1", Happening.FILLED, lots=filled, price=10000.0))
+        tried.hear(report(2, "x", last, replaces="o1" if last == Happening.REPLACED else None))
+        assert tried.books.open == {}
+        assert tried.firm.scope("firm")["orders"] == 0
+        assert tried.firm.cells["open_buy"].sum() == 0
+
+
+def test_fills_under_any_id_of_an_order_are_its_own() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    tried.check(Replace(id="x", target="o1", lots=200, time=CLOCK), CLOCK)
+    tried.hear(report(1, "x", Happening.FILLED, lots=40, price=10000.0))  # before the venue says that it is replaced
+    tried.hear(report(2, "x", Happening.REPLACED, replaces="o1"))
+    tried.hear(report(3, "o1", Happening.FILLED, lots=60, price=10000.0))  # and after it, under the old id
+    cell = tried.firm.cells[tried.firm.strategies["alpha"], 0]
+    assert (cell["position"], cell["open_buy"]) == (100, 100)
+
+
+def test_late_fills_count_for_the_strategy_that_asked() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    tried.hear(report(1, "o1", Happening.CANCELED))
+    tried.hear(report(2, "o1", Happening.FILLED, lots=100, price=10000.0))
+    assert tried.firm.cells["position"][tried.firm.strategies["alpha"], 0] == 100
+
+
+def test_a_status_that_says_filled_frees_nothing_before_the_fills() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    tried.hear(report(1, "o1", Happening.STATUS, state=OrderState.FILLED))
+    assert tried.firm.cells["open_buy"].sum() == 100
+
+
+def test_the_last_correction_counts_and_a_fill_after_its_bust_is_not_open() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    told = (("FILLED", 100, None), ("CORRECTED", 80, "e0"), ("CORRECTED", 70, "e0"), ("CORRECTED", 60, "e2"))
+    for number, (happening, lots, about) in enumerate(told):
+        tried.hear(report(number, "o1", Happening[happening], lots=lots, price=10000.0, refers_to=about))
+    assert tried.firm.cells["position"].sum() == 60
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    tried.hear(report(5, "o1", Happening.BUSTED, refers_to="e6"))
+    tried.hear(report(6, "o1", Happening.FILLED, lots=100, price=10000.0))
+    assert tried.firm.cells["position"].sum() == 0
+    assert tried.books.open == {}
+
+
+def test_a_replacement_in_flight_meets_neither_its_old_price_nor_its_new_one() -> None:
+    tried = gate()
+    tried.check(child(1, strategy="beta"), CLOCK)
+    tried.check(Replace(id="x", target="o1", lots=100, tick=9900, time=CLOCK), CLOCK)
+    answer = tried.check(child(2, side=-1, tick=9950), CLOCK)
+    assert isinstance(answer, Refused)
+    assert answer.rule == "self_match"
+
+
+def test_replacements_are_children_of_their_parent_too() -> None:
+    tried = gate()
+    tried.parent("p", 300)
+    answers = [tried.check(child(number, parent="p", tick=9990 - number), CLOCK) for number in (1, 2)]
+    for number in (1, 2):
+        answers.append(tried.check(Replace(id=f"x{number}", target=f"o{number}", lots=200, time=CLOCK), CLOCK))
+    assert [isinstance(answer, Approved) for answer in answers] == [True, True, True, False]
+    tried.hear(report(1, "x1", Happening.REPLACE_REJECTED))
+    assert tried.books.parents["p"].left == 100
+
+
+def test_what_reduces_is_no_larger_replaced_either() -> None:
+    tried = gate()
+    tried.firm.hold("alpha", "ONE", 200, 10000.0)
+    tried.check(child(1, tick=9990), CLOCK)
+    act(tried, Command(act=Act.REDUCE, scope="strategy.alpha", by="ann", time=CLOCK))
+    answer = tried.check(Replace(id="x", target="o1", lots=100, tick=9995, time=CLOCK), CLOCK)
+    assert isinstance(answer, Refused)
+    assert answer.rule == "reduce_only"
+
+
+def test_volume_grows_old_by_itself() -> None:
+    tried = gate(instrument__ONE__volume_share=0.25, windows__reference_s=1e6, windows__heartbeat_s=1e6)
+    assert isinstance(tried.check(child(1), CLOCK), Approved)
+    answer = tried.check(child(2, lots=110), CLOCK + 61 * 10**9)
+    assert isinstance(answer, Refused)
+    assert answer.rule == "participation"
+
+
+def test_a_kill_cancels_replacements_in_flight() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    tried.check(Replace(id="x", target="o1", lots=200, time=CLOCK), CLOCK)
+    wishes = act(tried, Command(act=Act.KILL, scope="symbol.ONE", by="ann", time=CLOCK))
+    assert [wish.target for wish in wishes] == ["o1", "x"]
+
+
+def test_an_override_is_of_the_order_that_was_refused() -> None:
+    tried = gate()
+    far = child(1, tick=12000)
+    assert isinstance(tried.check(far, CLOCK), Refused)
+    override(tried, "o1", "price_collar", "ann", CLOCK + 10**9, CLOCK)
+    assert isinstance(tried.check(child(1, side=-1, tick=7000), CLOCK), Refused)
+    assert isinstance(tried.check(far, CLOCK), Approved)
+
+
+@pytest.mark.parametrize("new", ["strategy", "desk"])
+def test_new_names_take_a_restart(new: str) -> None:
+    block = LIMITS[LIMITS.index("[strategy.beta]" if new == "strategy" else "[desk.cash]") :].split("\n\n")[0]
+    more = LIMITS.replace("version = 1", "version = 9") + "\n" + block.replace(".beta]", ".gamma]").replace(".cash]", ".bonds]")
+    tried = gate()
+    with pytest.raises(BadInput, match="is new; expected the names of before"):
+        change(tried, parse(more), "ann", "bob", CLOCK)
+
+
+def test_a_stop_waits_at_its_own_price() -> None:
+    tried = gate()
+    answer = tried.check(child(1, kind=Kind.STOP, tick=None, stop_tick=11000), CLOCK)
+    assert isinstance(answer, Approved)
+    assert isinstance(answer.message, Child)
+    assert (answer.message.kind, answer.message.stop_tick, answer.message.tick) == ("stop_limit", 11000, 11550)

@@ -46,7 +46,7 @@ def test_limits_that_bind_nobody_change_nothing() -> None:
     behind = [gated(policy, limits(), "alpha", "ZERO") for policy in plain]
     before, after = worked(plain), worked(behind)
     assert before.costs.tobytes() == after.costs.tobytes()
-    assert before.names == after.names
+    assert before.policies == after.policies
     assert [policy.refused for policy in behind] == [{}] * len(behind)
 
 

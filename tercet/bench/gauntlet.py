@@ -95,7 +95,7 @@ value = 120e3
 collar = 0.05
 far = 0.2
 drift = 0.02
-position = 5000
+position = 3000
 firm_position = 5000
 adv = 100e3
 adv_share = 0.005
@@ -194,13 +194,7 @@ def order_cases() -> list[dict[str, Any]]:
         case("position", ORDINARY, {"lots": 400}, {"lots": 100}, held(1000)),
         case("position", EDGE, {"lots": 210}, {"lots": 200}, held(900) | {"open_orders": [resting(1, 100, 99.0)]}),
         case("position", "firm", {"lots": 210}, {"lots": 200}, held(600, beta=700)),
-        case(
-            "position",
-            "short",
-            {"side": -1, "lots": 210},
-            {"side": -1, "lots": 200},
-            held(0, beta=-1300),
-        ),
+        case("position", "short", two | {"side": -1, "lots": 210}, two | {"side": -1, "lots": 200}, held(0, two=-2800)),
         case("exposure", ORDINARY, {"lots": 600}, {"lots": 100}, held(0, two=3000), {}),
         case("exposure", EDGE, {"lots": 510}, {"lots": 500}, held(0, two=2000)),
         case(

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import msgspec
 
-from tercet.errors import BadInput, at_row
+from tercet.errors import BadInput, TercetError, at_row
 from tercet.market.instruments import Instrument
 from tercet.messages import Approved, Cancel, Child, Command, Refused, Replace, Report
 from tercet.orders import supervision
-from tercet.orders.checks import CONFORMITY, RULES
+from tercet.orders.checks import BROKEN, CONFORMITY, RULES
 from tercet.orders.firm import ALWAYS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, changed
@@ -72,7 +72,10 @@ def ask(limits: Limits, case: dict[str, Any]) -> Answer:
     """Ask a new gate one case and what comes then."""
     clock = case.get("clock", CLOCK)
     gate = Gate(limits)
-    Scene(gate, clock).set(case.get("state", {}))
+    try:
+        Scene(gate, clock).set(case.get("state", {}))
+    except (TercetError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        gate = Unreadable(limits, f"the state cannot be read: {type(error).__name__}: {error}")
     answer = _step(gate, limits, case, clock, case["name"])
     while "then" in case:
         case = case["then"]
@@ -81,8 +84,22 @@ def ask(limits: Limits, case: dict[str, Any]) -> Answer:
     return answer
 
 
+class Unreadable(Gate):
+    """A gate in a state that nobody can read: it lets nothing through."""
+
+    def __init__(self, limits: Limits, why: str) -> None:
+        """Say why."""
+        super().__init__(limits)
+        self._why = why
+
+    def _check(self, message: Child | Replace, now: int) -> Approved | Refused:
+        return self._refusal(message.id, BROKEN, math.nan, math.nan, now, self._why)
+
+
 def _step(gate: Gate, limits: Limits, step: dict[str, Any], now: int, name: str) -> Answer:
     expected, canceled = step.get("expect", {}), 0
+    if unknown := sorted(set(expected) - {"decision", "rule", "canceled"}):
+        raise BadInput(f"case {name}: expect has {unknown[0]!r}; expected decision, rule and canceled")
     told: dict[str, Any]
     if "command" in step:
         try:
@@ -100,7 +117,9 @@ def _step(gate: Gate, limits: Limits, step: dict[str, Any], now: int, name: str)
 def _send(gate: Gate, limits: Limits, step: dict[str, Any], now: int) -> Approved | Refused:
     kind = next(name for name in KINDS if name in step)
     try:
-        message = msgspec.convert(_in_ticks(limits, {"time": now, **step[kind]}), KINDS[kind])
+        given = {"time": now, **step[kind]}
+        target = gate.books.open.get(str(given.get("target")))
+        message = msgspec.convert(_in_ticks(limits, given, target.symbol if target else str(given.get("symbol"))), KINDS[kind])
     except (msgspec.ValidationError, BadInput, TypeError, ValueError, ArithmeticError) as error:
         id = str(step[kind].get("id", "")) if isinstance(step[kind], dict) else ""
         return Refused(id=id, rule=RULES[CONFORMITY], limit=math.nan, was=math.nan, time=now, text=str(error))
@@ -113,12 +132,12 @@ def _told(answer: Approved | Refused) -> dict[str, Any]:
     return {"decision": REFUSED, "rule": answer.rule, "limit": answer.limit, "was": answer.was, "text": answer.text}
 
 
-def _in_ticks(limits: Limits, order: dict[str, Any]) -> dict[str, Any]:
-    """An order with its prices in ticks."""
+def _in_ticks(limits: Limits, order: dict[str, Any], symbol: str) -> dict[str, Any]:
+    """An order with its prices in ticks of a symbol."""
     found = {key: value for key, value in order.items() if key not in ("price", "stop_price")}
     for price, tick in (("price", "tick"), ("stop_price", "stop_tick")):
         if price in order:
-            found[tick] = ticks(limits, order.get("symbol", ""), order[price])
+            found[tick] = ticks(limits, symbol, order[price])
     return found
 
 
@@ -167,12 +186,9 @@ class Scene:
         for symbol, mark in marks.items():
             sides = [self._tick(symbol, mark.get(side)) for side in ("bid", "ask")]
             self.firm.mark(symbol, sides[0], sides[1], mark.get("time", self.clock))
-            if "band" in mark:
-                self.firm.phase(
-                    symbol, mark.get("phase", "open"), (self._tick(symbol, mark["band"][0]), self._tick(symbol, mark["band"][1]))
-                )
-            elif "phase" in mark:
-                self.firm.phase(symbol, mark["phase"])
+            if "band" in mark or "phase" in mark:
+                low, high = (self._tick(symbol, price) for price in mark["band"]) if "band" in mark else (1, ALWAYS)
+                self.firm.phase(symbol, mark.get("phase", "open"), (low, high))
 
     def _tick(self, symbol: str, price: Any) -> int:
         try:
@@ -201,7 +217,9 @@ class Scene:
 
     def _set_open_orders(self, orders: list[dict[str, Any]]) -> None:
         for order in orders:
-            self.gate.adopt(msgspec.convert(_in_ticks(self.limits, {"time": self.clock - BEFORE, **order}), Child))
+            self.gate.adopt(
+                msgspec.convert(_in_ticks(self.limits, {"time": self.clock - BEFORE, **order}, str(order.get("symbol"))), Child)
+            )
 
     def _set_reports(self, reports: list[dict[str, Any]]) -> None:
         for report in reports:
@@ -219,7 +237,7 @@ class Scene:
     def _set_parents(self, parents: dict[str, dict[str, Any]]) -> None:
         for id, parent in parents.items():
             bound = ticks(self.limits, parent["symbol"], parent["price"]) if "price" in parent else 0
-            self.gate.parent(id, parent["lots"], bound, parent.get("start", -ALWAYS), parent.get("end", ALWAYS))
+            self.gate.parent(id, bound=bound, **{name: value for name, value in parent.items() if name != "price"})
 
     def _set_models(self, models: dict[str, dict[str, Any]]) -> None:
         for strategy, seen in models.items():

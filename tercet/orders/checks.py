@@ -28,9 +28,9 @@ ACTIVE, REDUCING, HALTED = 0, 1, 2
 CLOSED, OPEN, AUCTION, PAUSED = 0, 1, 2, 3  # phases of an instrument's session
 LIMIT, MARKET, STOP, STOP_LIMIT = 0, 1, 2, 3
 RING: Final = 1024  # messages that a window can count
-FILLS: Final = 64  # own fills of an instrument that the price's drift is taken from
+FILLS: Final = 256  # own fills of one side of an instrument that the price's drift is taken from
 BUCKETS: Final = 16  # of the window of volume
-RECENT: Final = 64  # orders of a strategy among which the same again is looked for
+RECENT: Final = 256  # orders of a strategy among which the same again is looked for
 
 SCOPE: Final = np.dtype(
     [
@@ -94,12 +94,11 @@ SYMBOL: Final = np.dtype(
         ("position", np.int64),  # of the firm
         ("open_buy", np.int64),
         ("open_sell", np.int64),
-        ("fills", np.int64),  # own, ever
-        ("fill_times", np.int64, FILLS),
-        ("fill_sides", np.int64, FILLS),
-        ("fill_lots", np.float64, FILLS),
-        ("fill_prices", np.float64, FILLS),  # ticks
-        ("fill_mids", np.float64, FILLS),  # just before it
+        ("fills", np.int64, 2),  # own purchases and sales, ever
+        ("fill_times", np.int64, (2, FILLS)),
+        ("fill_lots", np.float64, (2, FILLS)),
+        ("fill_prices", np.float64, (2, FILLS)),  # ticks
+        ("fill_mids", np.float64, (2, FILLS)),  # just before it
         ("bucket", np.int64),  # the number of the present one since 1970
         ("volumes", np.float64, BUCKETS),  # of the market
         ("own_volumes", np.float64, BUCKETS),
@@ -126,6 +125,7 @@ RESTING: Final = np.dtype(
     [
         ("lots", np.int64),  # still open; 0: a free row
         ("tick", np.int64),
+        ("stop", np.int64),  # it waits for this tick; 0: it is in the book
         ("side", np.int64),
         ("symbol", np.int64),
         ("strategy", np.int64),
@@ -145,6 +145,7 @@ ORDER: Final = np.dtype(
         ("lots", np.int64),
         ("tick", np.int64),  # its limit; of a market order the band at which it is sent
         ("kind", np.int64),
+        ("stop", np.int64),  # the tick that it waits for; 0: none
         ("expires", np.int64),  # 0: with its lifetime
         ("replaces", np.int64),  # the resting row that it takes the place of, or -1
         ("short", np.int64),
@@ -207,23 +208,26 @@ def largest_value(symbol, order, verdict):
 
 @compiled
 def price_collar(symbol, order, verdict):
-    """3. How far a price is from the reference, as a share of it: on the worse side and on the better one."""
-    worse = order.side * (order.tick - mid_of(symbol)) / mid_of(symbol)
+    """3. How far a price is from the reference, as a share of it: on the worse side and on the better one. A stop order's reference is the
+    price that it waits for, which has to be within `far` of the market.
+    """
+    if order.stop > 0 and not within(abs(order.stop - mid_of(symbol)) / mid_of(symbol), symbol.far, verdict):
+        return False
+    reference = 1.0 * order.stop if order.stop > 0 else mid_of(symbol)
+    worse = order.side * (order.tick - reference) / reference
     return within(worse, symbol.collar, verdict) and within(-worse, symbol.far, verdict)
 
 
 @compiled
 def collar_over_time(symbol, order, window, verdict):
     """4. How far the average price of own fills on that side has moved from the first one's reference, within a window."""
-    lots, paid, first = 0.0, 0.0, 0.0
-    for back in range(min(symbol.fills, len(symbol.fill_times))):
-        i = (symbol.fills - 1 - back) % len(symbol.fill_times)
-        if symbol.fill_times[i] < order.now - window:
-            break
-        if symbol.fill_sides[i] == order.side:
-            lots += symbol.fill_lots[i]
-            paid += symbol.fill_lots[i] * symbol.fill_prices[i]
-            first = symbol.fill_mids[i]
+    lots, paid, first, side, rows = 0.0, 0.0, 0.0, 0 if order.side > 0 else 1, symbol.fill_times.shape[1]
+    for back in range(min(symbol.fills[side], rows)):
+        i = (symbol.fills[side] - 1 - back) % rows
+        if symbol.fill_times[side, i] >= order.now - window:
+            lots += symbol.fill_lots[side, i]
+            paid += symbol.fill_lots[side, i] * symbol.fill_prices[side, i]
+            first = symbol.fill_mids[side, i]
     if lots == 0.0:
         return True
     return within(order.side * (paid / lots - first) / first, symbol.most_drift, verdict)
@@ -266,11 +270,11 @@ def duplicates(scope, order, window, verdict):
     for back in range(min(scope.recent, len(scope.recent_times))):
         i = (scope.recent - 1 - back) % len(scope.recent_times)
         if scope.recent_times[i] <= order.now - window:
-            break
+            return True
         row = scope.recent_orders[i]
         if row[0] == order.symbol and row[1] == order.side and row[2] == order.lots and row[3] == order.tick:
             return False
-    return True
+    return scope.recent <= len(scope.recent_times)  # else there were more within the window than are kept
 
 
 @compiled
@@ -320,24 +324,29 @@ def open_orders(scope, order, freed_orders, freed_value, value, verdict):
 
 
 @compiled
-def participation(symbol, order, verdict):
+def participation(symbol, order, window, verdict):
     """13. The order as a share of a day's volume, and own lots as a share of all in the window, this order in both."""
     if not within(1.0 * order.lots, symbol.adv_share * symbol.adv, verdict):
         return False
     own, everybody = 1.0 * order.lots, 1.0 * order.lots
-    for i in range(len(symbol.volumes)):
-        own += symbol.own_volumes[i]
-        everybody += symbol.volumes[i]
+    many = len(symbol.volumes)
+    oldest = order.now // max(window // many, 1) - many
+    for number in range(symbol.bucket, symbol.bucket - many, -1):
+        if number > oldest:
+            own += symbol.own_volumes[number % many]
+            everybody += symbol.volumes[number % many]
     return within(own / everybody, symbol.volume_share, verdict)
 
 
 @compiled
 def self_match(resting, used, order, verdict):
-    """14. Whether the order could trade with a resting one of ours, of any strategy."""
+    """14. Whether the order could trade with a resting one of ours, of any strategy. What waits for a price is not in the book yet."""
+    if order.stop > 0:
+        return True
     for i in range(used):
         row = resting[i]
         meets = row.side == -order.side and order.side * (order.tick - row.tick) >= 0
-        if meets and row.lots > 0 and row.symbol == order.symbol and i != order.replaces:
+        if meets and row.lots > 0 and row.stop == 0 and row.symbol == order.symbol and i != order.replaces:
             verdict.was = order.tick
             verdict.limit = row.tick
             return False
@@ -345,16 +354,23 @@ def self_match(resting, used, order, verdict):
 
 
 @compiled
-def permissions(cell, symbol, order, freed, verdict):
+def permissions(cells, symbol, order, freed, verdict):
     """15. Account, venue, symbol and side; what is sold must be there, or be allowed to be sold short and located."""
     verdict.limit = 1.0
     verdict.was = 0.0
     if order.allowed == 0:
         return False
-    lacking = order.lots - freed + cell.open_sell - cell.position
-    if order.side > 0 or (lacking <= 0 and order.short == 0):
+    lacking, borrowed = 0, 0
+    for i in range(cells.shape[0]):
+        cell = cells[i, order.symbol]
+        more = order.lots - freed if i == order.strategy else 0
+        missing = max(cell.open_sell + more - cell.position, 0)
+        borrowed += missing
+        if i == order.strategy:
+            lacking = missing
+    if order.side > 0 or (lacking == 0 and order.short == 0):
         return True
-    return order.may_short != 0 and within(1.0 * max(lacking, 0), symbol.located, verdict)
+    return order.may_short != 0 and within(1.0 * borrowed, symbol.located, verdict)
 
 
 @compiled
@@ -364,7 +380,7 @@ def market_state(symbol, order, window, verdict):
     verdict.was = symbol.phase
     if symbol.phase != OPEN:
         return False
-    if not within(1.0 * (order.now - symbol.marked), 1.0 * window, verdict) or symbol.marked > order.now:
+    if not within(1.0 * (order.now - symbol.marked), 1.0 * window, verdict) or not symbol.marked <= order.now:
         return False
     verdict.was = symbol.ask
     verdict.limit = symbol.bid
@@ -394,7 +410,8 @@ def conformity(symbol, order, verdict):
 @compiled
 def reduce_only(mode, cell, order, freed, verdict):
     """18. What is REDUCING lets only through what brings the position nearer to nothing, whatever else of ours fills."""
-    verdict.limit = max(-cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell, 0) + freed
+    room = -cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell
+    verdict.limit = max(room + freed, 0)
     verdict.was = order.lots
     return mode == ACTIVE or (mode == REDUCING and verdict.was <= verdict.limit)
 
@@ -409,8 +426,8 @@ def kill_switch(scope, symbol, verdict):
 
 @compiled
 def dead_man(scope, now, window, verdict):
-    """20. The strategy was heard of lately."""
-    return within(1.0 * (now - scope.heartbeat), 1.0 * window, verdict)
+    """20. The strategy was heard of lately, and not from a time to come."""
+    return within(abs(1.0 * (now - scope.heartbeat)), 1.0 * window, verdict)
 
 
 @compiled
@@ -428,7 +445,7 @@ def parent_conformance(order, freed, verdict):
 @compiled
 def model_limits(order, verdict):
     """23. A model's input near what it was trained on, its features fresh, its action in the trained range."""
-    if not within(order.distance, order.most_distance, verdict) or not within(order.features_age, order.most_age, verdict):
+    if not within(order.distance, order.most_distance, verdict) or not within(abs(order.features_age), order.most_age, verdict):
         return False
     return within(order.action, order.most_action, verdict) and within(-order.action, -order.least_action, verdict)
 

@@ -75,6 +75,7 @@ def reserve(scopes, symbols, cells, taken, order):
     symbol, cell = symbols[order.symbol], cells[order.strategy, order.symbol]
     taken.lots = order.lots
     taken.tick = order.tick
+    taken.stop = order.stop
     taken.side = order.side
     taken.symbol = order.symbol
     taken.strategy = order.strategy
@@ -102,8 +103,9 @@ def take(scopes, symbols, cells, resting, row, order):
     if order.replaces < 0:
         reserve(scopes, symbols, cells, resting[row], order)
     else:
-        more = max(order.lots - resting[order.replaces].lots, 0)
-        extend(scopes, symbols, cells, resting, order.replaces, more, order.tick)
+        old = resting[order.replaces]
+        dearer = order.side * (order.tick - old.tick) > 0
+        extend(scopes, symbols, cells, resting, order.replaces, max(order.lots - old.lots, 0), order.tick if dearer else old.tick)
 
 
 @compiled
@@ -134,7 +136,7 @@ def change(scopes, symbol, cell, taken, lots, orders):
 
 @compiled
 def extend(scopes, symbols, cells, resting, row, lots, tick):
-    """Add lots to a resting order (take some where negative), from now on at `tick` where that is dearer for its side."""
+    """Add lots to a resting order (take some where negative), from now on at `tick`."""
     taken = resting[row]
     symbol, cell = symbols[taken.symbol], cells[taken.strategy, taken.symbol]
     change(scopes, symbol, cell, taken, -taken.lots, 0.0)
@@ -164,13 +166,13 @@ def execute(scopes, symbols, cells, strategy, place, side, lots, price, fee, now
         symbol.reference = price
     cell.cash -= side * lots * price * symbol.money + fee
     if lots > 0:
-        at = symbol.fills % len(symbol.fill_times)
-        symbol.fill_times[at] = now
-        symbol.fill_sides[at] = side
-        symbol.fill_lots[at] = lots
-        symbol.fill_prices[at] = price
-        symbol.fill_mids[at] = symbol.reference
-        symbol.fills += 1
+        way = 0 if side > 0 else 1
+        at = symbol.fills[way] % symbol.fill_times.shape[1]
+        symbol.fill_times[way, at] = now
+        symbol.fill_lots[way, at] = lots
+        symbol.fill_prices[way, at] = price
+        symbol.fill_mids[way, at] = symbol.reference
+        symbol.fills[way] += 1
     recount(scopes, cell, symbol, strategy)
 
 

@@ -50,6 +50,9 @@ class Firm:
         self._shape_instruments(limits)
         waits = limits.windows
         times = {name: getattr(waits, f"{name}_s") for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference")}
+        if int(self.windows["volume"][0]) != int(min(waits.volume_s * NS, ALWAYS)):  # buckets are of another width now
+            for name in ("volumes", "own_volumes", "bucket"):
+                self.instruments[name] = 0
         for name, seconds in {**times, "dead": waits.heartbeat_s * waits.missed}.items():
             self.windows[name] = int(min(seconds * NS, ALWAYS))
 
@@ -88,22 +91,30 @@ class Firm:
 
     def mark(self, symbol: str, bid: int, ask: int, now: int) -> None:
         """The best prices of an instrument, 0 where a side is empty."""
-        exposure.mark(self.scopes, self.instruments, self.cells, self._symbol(symbol), bid, ask, now)
+        place = self._symbol(symbol)
+        refuse_no_time(now, f"mark of {symbol}")
+        exposure.mark(self.scopes, self.instruments, self.cells, place, bid, ask, now)
 
-    def phase(self, symbol: str, phase: str, band: tuple[int, int] = (1, ALWAYS)) -> None:
-        """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band."""
+    def phase(self, symbol: str, phase: str, band: tuple[int, int] | None = None) -> None:
+        """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band where it is another."""
         if phase not in PHASES:
             raise BadInput(f"phase of {symbol} was {phase!r}; expected {', '.join(PHASES)}")
         row = self.instruments[self._symbol(symbol)]
-        row["phase"], row["band_low"], row["band_high"] = PHASES[phase], *band
+        row["phase"] = PHASES[phase]
+        if band is not None:
+            row["band_low"], row["band_high"] = band
 
     def traded(self, symbol: str, lots: int, now: int, own: int = 0) -> None:
         """Lots that traded in the market, and how many of them were ours."""
+        refuse_no_time(now, f"volume of {symbol}")
+        if type(lots) is not int or type(own) is not int or lots < 0 or own < 0:
+            raise BadInput(f"volume of {symbol} was {lots}, ours {own}; expected whole numbers, 0 or more")
         width = max(1, int(self.windows["volume"][0]) // checks.BUCKETS)
         exposure.trade_volume(self.instruments, self._symbol(symbol), now, width, own, lots)
 
     def heartbeat(self, strategy: str, now: int) -> None:
         """A strategy is alive."""
+        refuse_no_time(now, f"heartbeat of {strategy}")
         self.scopes[self._strategy(strategy)]["heartbeat"] = now
 
     def hold(self, strategy: str, symbol: str, lots: int, price: float) -> None:
@@ -164,6 +175,12 @@ class Firm:
 
     def _strategy(self, name: str) -> int:
         return _place(self.strategies, name, "strategy")
+
+
+def refuse_no_time(now: object, what: str) -> None:
+    """Raise BadInput where a time is no number of ns."""
+    if type(now) is not int or not 0 <= now <= ALWAYS:
+        raise BadInput(f"time of the {what} was {now!r}; expected whole ns since the epoch")
 
 
 def _place(places: dict[str, int], name: str, what: str) -> int:

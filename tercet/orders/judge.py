@@ -63,7 +63,7 @@ def judge(scopes, symbols, cells, resting, used, windows, order, verdict):
     freed, freed_value, freed_orders = 0, 0.0, 0.0
     if order.replaces >= 0:
         freed, freed_value, freed_orders = old.lots, old.value, 1.0
-    verdict.rule = own_controls(scopes[order.strategy], symbol, cell, order, freed, windows, verdict)
+    verdict.rule = own_controls(scopes[order.strategy], symbol, cells, order, freed, windows, verdict)
     if verdict.rule == 0 and not self_match(resting, used, order, verdict):
         verdict.rule = SELF_MATCH
     value, at = order.lots * order.tick * symbol.money, order.strategy
@@ -74,11 +74,11 @@ def judge(scopes, symbols, cells, resting, used, windows, order, verdict):
 
 
 @compiled
-def own_controls(strategy, symbol, cell, order, freed, windows, verdict):
+def own_controls(strategy, symbol, cells, order, freed, windows, verdict):
     """Those of the order, its instrument and its strategy."""
     if not conformity(symbol, order, verdict):
         return CONFORMITY
-    if not permissions(cell, symbol, order, freed, verdict):
+    if not permissions(cells, symbol, order, freed, verdict):
         return PERMISSION
     if not dead_man(strategy, order.now, windows.dead, verdict):
         return DEAD_MAN
@@ -94,7 +94,7 @@ def own_controls(strategy, symbol, cell, order, freed, windows, verdict):
         return PARENT
     if not model_limits(order, verdict):
         return MODEL
-    return waivable_controls(symbol, cell, order, freed, windows, verdict)
+    return waivable_controls(symbol, cells[order.strategy, order.symbol], order, freed, windows, verdict)
 
 
 @compiled
@@ -110,7 +110,7 @@ def waivable_controls(symbol, cell, order, freed, windows, verdict):
         return DRIFT
     if not position(cell, symbol, order, freed, verdict) and order.waived != POSITION:
         return POSITION
-    return PARTICIPATION if not participation(symbol, order, verdict) and order.waived != PARTICIPATION else 0
+    return PARTICIPATION if not participation(symbol, order, windows.volume, verdict) and order.waived != PARTICIPATION else 0
 
 
 @compiled

@@ -122,9 +122,20 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 SIGNED = (".least_action", ".most_action")
 # Where more is tighter; everywhere else among numbers, less is. What is not named here and is no number needs two people.
-TIGHTER_UP = ("windows.messages_s", "windows.duplicates_s", "windows.repeats_s", "windows.drift_s", ".least_lots", ".least_action")
-NO_LIMIT = (".tick_size", ".lot_size", ".multiplier", ".fx", ".adv", "windows.volume_s", ".desk", ".accounts", ".people")
-SETS = (".venues", ".symbols", ".sides")  # fewer is tighter
+TIGHTER_UP = ("windows.messages_s", "windows.duplicates_s", "windows.repeats_s", ".least_action")
+NO_LIMIT = (
+    ".tick_size",
+    ".lot_size",
+    ".multiplier",
+    ".fx",
+    ".adv",
+    ".least_lots",
+    "windows.volume_s",
+    "windows.drift_s",
+    ".desk",
+    "people",
+)
+SETS = (".venues", ".symbols", ".sides", ".accounts")  # fewer is tighter
 
 
 def read(path: Path) -> Limits:
@@ -191,4 +202,6 @@ def _tighter(name: str, before: Any, after: Any) -> bool:
         return set(after) <= set(before)
     if isinstance(after, bool):
         return before and not after
+    if not isinstance(after, int | float):
+        return False
     return bool(after > before) if name.endswith(TIGHTER_UP) else bool(after < before)

@@ -57,8 +57,10 @@ def cancels(gate: Gate, scope: str, now: int) -> list[Cancel]:
             "symbol": symbol == name,
         }[kind]
 
-    hit = [child for child in gate.open.values() if inside(child.strategy, child.symbol)]
-    return [Cancel(id=f"kill-{now}-{child.id}", target=child.id, time=now) for child in hit]
+    books = gate.books
+    hit = [child.id for child in books.open.values() if inside(child.strategy, child.symbol)]
+    hit += [asked.id for asked in books.replaces.values() if asked.target in hit]  # it may have come about already
+    return [Cancel(id=f"kill-{now}-{target}", target=target, time=now) for target in hit]
 
 
 def watch(gate: Gate, now: int) -> list[Cancel]:
@@ -66,17 +68,28 @@ def watch(gate: Gate, now: int) -> list[Cancel]:
     cancels of all that is open where nothing may be any more: of strategies that are dead, of scopes that losses have halted.
     """
     firm = gate.firm
+    for symbol in firm.symbols:
+        _watch_symbol(gate, symbol, now)
     found: dict[str, Cancel] = {}
     for scope in ("firm", *(f"desk.{name}" for name in firm.limits.desk), *(f"strategy.{name}" for name in firm.limits.strategy)):
         wrong = breaches(gate, scope, now)
         for rule, text in wrong.items():
             if (scope, rule) not in gate.alerted:
                 gate.alert(rule, scope, text, now)
-        gate.alerted -= {(scope, rule) for _, rule in gate.alerted} - {(scope, rule) for rule in wrong}
+        gate.alerted -= {(scope, rule) for where, rule in gate.alerted if where == scope and rule not in wrong}
         gate.alerted |= {(scope, rule) for rule in wrong}
         if wrong.keys() & {"dead_man", "kill_switch"}:
             found |= {wish.target: wish for wish in cancels(gate, scope, now)}
     return list(found.values())
+
+
+def _watch_symbol(gate: Gate, symbol: str, now: int) -> None:
+    row, scope = gate.firm.scope(f"symbol.{symbol}")[0], f"symbol.{symbol}"
+    most = max(int(row["position"] + row["open_buy"]), int(row["open_sell"] - row["position"]))
+    limit = float(row["most_firm_position"])
+    if not most <= limit and (scope, "position") not in gate.alerted:
+        gate.alert("position", scope, f"the worst case is {most} lots; expected {limit:g} at most", now)
+    (gate.alerted.discard if most <= limit else gate.alerted.add)((scope, "position"))
 
 
 def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
@@ -116,6 +129,7 @@ def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) ->
     old = gate.firm.limits
     if limits.version <= old.version:
         raise BadInput(f"version of the new limits was {limits.version}; expected more than {old.version}")
+    refuse_new_names(old, limits)
     looser = loosened(old, limits)
     if looser and (second is None or second == by or second not in old.people):
         raise BadInput(f"limits would be looser ({', '.join(looser)}); expected a second person among {', '.join(old.people)}")
@@ -123,9 +137,21 @@ def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) ->
     gate.alert("limits_change", "firm", f"version {limits.version} by {by}{f' and {second}' if second else ''}", now)
 
 
+def refuse_new_names(old: Limits, new: Limits) -> None:
+    """Raise BadInput for what a running gate has no rows for."""
+    for kind in ("desk", "strategy", "instrument"):
+        if fresh := sorted(set(getattr(new, kind)) - set(getattr(old, kind))):
+            raise BadInput(f"{kind}.{fresh[0]} is new; expected the names of before: a new one takes a restart")
+    for name, strategy in new.strategy.items():
+        if strategy.desk != old.strategy[name].desk:
+            raise BadInput(f"strategy.{name}.desk was {strategy.desk!r}; expected {old.strategy[name].desk!r}: a move takes a restart")
+
+
 def reconcile(gate: Gate, symbol: str, own: int, theirs: int, now: int) -> None:
     """Compare a position with the drop copy's: a difference blocks the symbol until there is none."""
     row = gate.firm.scope(f"symbol.{symbol}")
+    if type(own) is not int or type(theirs) is not int:
+        raise BadInput(f"positions in {symbol} were {own!r} and {theirs!r}; expected whole numbers of lots")
     row["unequal"] = int(own != theirs)
     if own != theirs:
         gate.alert("reconciliation", f"symbol.{symbol}", f"own position {own}, drop copy {theirs}", now)
