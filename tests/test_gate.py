@@ -13,7 +13,7 @@ from test_cli import refused, said, tercet
 
 from tercet.bench.gauntlet import LIMITS, ORDER, order_cases, state_cases
 from tercet.errors import BadInput
-from tercet.messages import Act, Approved, Cancel, Child, Command, Happening, Kind, OrderState, Refused, Replace, Report
+from tercet.messages import Act, Alert, Approved, Cancel, Child, Command, Happening, Kind, OrderState, Refused, Replace, Report
 from tercet.orders.cases import CLOCK, Scene, answers, ask
 from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
@@ -213,6 +213,18 @@ def test_after_a_restart_the_gate_stands_where_the_journal_ended(acts: list[tupl
     for name in ("position", "open_buy", "open_sell", "cash", "gross"):
         assert np.array_equal(anew.firm.cells[name], lived.firm.cells[name])
     assert anew.firm.scope("firm")["orders"] == lived.firm.scope("firm")["orders"]
+
+
+def test_after_a_restart_what_was_killed_or_halted_stays_so_until_two_people_arm_it() -> None:
+    def command(act: Act, by: str) -> Command:
+        return Command(act=act, scope="firm", by=by, time=CLOCK)
+
+    lost = Alert(rule="daily_loss", scope="strategy.alpha", text="", time=CLOCK)
+    kill, arm, confirm = command(Act.KILL, "ann"), command(Act.ARM, "ann"), command(Act.CONFIRM, "bob")
+    for acts, rule in (((kill,), "kill_switch"), ((kill, arm), "kill_switch"), ((lost,), "reduce_only"), ((kill, arm, confirm), "")):
+        anew = gate()
+        retake(anew, Recovered([], Open(), set(), 0, "", acts), CLOCK)
+        assert getattr(anew.check(child(1), CLOCK), "rule", "") == rule
 
 
 def test_after_a_restart_what_nobody_has_answered_for_blocks_its_symbol() -> None:

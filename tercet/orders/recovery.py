@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Approved, Cancel, Child, Happening, OrderState, Report
+from tercet.messages import Alert, Approved, Cancel, Child, Command, Happening, OrderState, Report
 from tercet.orders.chain import INTENTS, Intent, Sent, decoded, walk
 from tercet.orders.journal import Journal, Store, Ticket, open_store
 
@@ -96,7 +96,8 @@ class Open:
 class Recovered:
     """What a journal says: fold `messages` (Child, Cancel, Replace, Report) into a ledger in this order.
 
-    `open` has every intent without an answer in doubt; `heard` are the executions, as they were written.
+    `open` has every intent without an answer in doubt; `heard` are the executions, as they were written; `acts` what people and the gate's
+    watch have said, in order.
     """
 
     messages: list[Any]
@@ -104,6 +105,7 @@ class Recovered:
     heard: set[bytes]
     rows: int
     head: str
+    acts: tuple[Command | Alert, ...] = ()
 
 
 def recover(journal: Journal | str | Path) -> Recovered:
@@ -119,6 +121,7 @@ def recover(journal: Journal | str | Path) -> Recovered:
 
 def _read(store: Store) -> Recovered:
     messages: list[Any] = []
+    acts: list[Command | Alert] = []
     heard: set[bytes] = set()
     open_ = Open()
     rows, hash_ = 0, store.seed
@@ -133,9 +136,11 @@ def _read(store: Store) -> Recovered:
         elif kind in INTENTS:
             messages.append(message := decoded(row, store.name))
             open_.intend(message)
+        elif kind in ("command", "alert"):
+            acts.append(decoded(row, store.name))
     store.tail()
     open_.doubtful.update(open_.waiting)
-    return Recovered(messages, open_, heard, rows, hash_.hex())
+    return Recovered(messages, open_, heard, rows, hash_.hex(), tuple(acts))
 
 
 class Outbox:

@@ -1,18 +1,41 @@
 """Start-up: a gate that stands where the journal ended."""
 
-from tercet.messages import Report
+from contextlib import suppress
+from typing import Final
+
+from tercet.errors import BadInput
+from tercet.messages import Alert, Command, Report
+from tercet.orders.checks import HALTED, REDUCING
 from tercet.orders.gate import Gate
 from tercet.orders.recovery import Recovered
+from tercet.orders.supervision import act
+
+MODES: Final = {"daily_loss": REDUCING, "drawdown": HALTED, "kill_switch": HALTED}  # that the watch has told of
 
 
 def retake(gate: Gate, recovered: Recovered, now: int) -> None:
-    """Bring a new gate to where the journal ended: what is open is reserved, what was filled is held, and what nobody has answered for
-    blocks its symbol.
+    """Bring a new gate to where the journal ended: what is open is reserved, what was filled is held, what nobody has answered for blocks
+    its symbol, and what was killed or halted stays so until people arm it.
     """
-    for message in recovered.messages:
-        if isinstance(message, Report):
-            gate.hear(message)
-        else:
-            gate.adopt(message)
+    tell, gate.tell = gate.tell, lambda said: None  # the journal has heard all of this
+    try:
+        for message in recovered.messages:
+            if isinstance(message, Report):
+                gate.hear(message)
+            else:
+                gate.adopt(message)
+        for one in recovered.acts:
+            _again(gate, one)
+    finally:
+        gate.tell = tell
     for id_, message in recovered.open.doubtful.items():
         gate.timed_out(getattr(message, "target", id_), now)
+
+
+def _again(gate: Gate, one: Command | Alert) -> None:
+    with suppress(BadInput):  # a scope or a person that the limits know no longer
+        if isinstance(one, Command):
+            act(gate, one)
+        elif one.rule in MODES:
+            row = gate.firm.scope(one.scope)
+            row["mode"] = max(int(row["mode"][0]), MODES[one.rule])
