@@ -223,16 +223,17 @@ def misfit(child: Child) -> str:
     """What of a child is no number, no word or no sense, in a sentence; empty where all fits."""
     if child.side not in (1, -1):
         return f"side was {child.side!r}; expected 1 or -1"
-    whole: dict[str, tuple[Any, int, int]] = {"lots": (child.lots, 1, LARGEST_SIZE)}
-    if child.kind in (Kind.LIMIT, Kind.STOP_LIMIT):
-        whole["tick"] = (child.tick, 1, LARGEST_TICK)
-    if child.kind in (Kind.STOP, Kind.STOP_LIMIT):
-        whole["stop_tick"] = (child.stop_tick, 1, LARGEST_TICK)
-    if child.lifetime == Lifetime.GTD:
-        whole["expires"] = (child.expires, 1, ALWAYS)
-    for name, (value, least, most) in whole.items():
-        if type(value) is not int or not least <= value <= most:
-            return f"{name} was {value!r}; expected a whole number from {least} to {most}"
     if child.kind not in KINDS or not child.id:
         return f"kind was {child.kind!r} and id {child.id!r}; expected {', '.join(KINDS)}, and a name"
-    return ""
+    wrong = _no_whole("lots", child.lots, LARGEST_SIZE)
+    if child.kind in (Kind.LIMIT, Kind.STOP_LIMIT):
+        wrong = wrong or _no_whole("tick", child.tick, LARGEST_TICK)
+    if child.kind in (Kind.STOP, Kind.STOP_LIMIT):
+        wrong = wrong or _no_whole("stop_tick", child.stop_tick, LARGEST_TICK)
+    if child.lifetime == Lifetime.GTD:
+        wrong = wrong or _no_whole("expires", child.expires, ALWAYS)
+    return wrong
+
+
+def _no_whole(name: str, value: Any, most: int) -> str:
+    return "" if type(value) is int and 1 <= value <= most else f"{name} was {value!r}; expected a whole number from 1 to {most}"
