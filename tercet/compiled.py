@@ -43,9 +43,10 @@ def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        asked = {"forceinline": False} | options  # or what a forced one is the first to call would inherit it, and all below that
         before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
         try:
-            made = numba.njit(*types, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **options)(function)
+            made = numba.njit(*types, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
         finally:
             config.CACHE_DIR = before
         return made if config.DISABLE_JIT else one_version(made)

@@ -29,8 +29,9 @@ EPISODE_STEPS = 60
 DAY_MESSAGES, DAY_DEPTH = 120_000, 40
 CROWD_MESSAGES = 1_000_000
 START = """
-from tercet.envs.execution import EnvSettings, ExecutionMembers, np
-members = ExecutionMembers(EnvSettings(market="crowd:zero", step="3s"), 4)
+import numpy as np
+from tercet.envs.making import make_members
+members = make_members("{id}", 4)
 members.begin(np.arange(4))
 members.step(np.zeros(4))
 """
@@ -38,7 +39,7 @@ members.step(np.zeros(4))
 
 def measure() -> dict[str, float]:
     """For each flow: steps a second with children in half of the steps and autoresets included, messages applied and orders live, bytes."""
-    measured = starts()
+    measured = starts("env", "tercet/Zero-v0") | starts("env.history", "tercet/History-v0")
     for flow in FLOWS:
         measured |= stepped(flow, market(f"crowd:{flow}")) | played(flow, market(f"crowd:{flow}"))
     measured["env.own_reward_ratio"] = own_reward_ratio(market("crowd:zero"))
@@ -47,15 +48,15 @@ def measure() -> dict[str, float]:
         return measured | stepped("history", day) | played("history", day)
 
 
-def starts() -> dict[str, float]:
+def starts(name: str, id: str) -> dict[str, float]:
     """Seconds from a fresh interpreter to an environment's first step: with no machine code kept, and with what the first run kept."""
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", START], check=True, env=os.environ | {"TERCET_CACHE": folder})
+            subprocess.run([sys.executable, "-c", START.format(id=id)], check=True, env=os.environ | {"TERCET_CACHE": folder})
             seconds.append(time.perf_counter() - began)
-    return dict(zip(("env.first_start_s", "env.later_start_s"), seconds, strict=True))
+    return dict(zip((f"{name}.first_start_s", f"{name}.later_start_s"), seconds, strict=True))
 
 
 def recorded(folder: Path) -> Market:

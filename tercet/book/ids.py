@@ -14,7 +14,7 @@ def home(id, places):
     return ((id * _MULTIPLIER) >> 32) & (places - 1)
 
 
-@compiled
+@compiled(forceinline=True)
 def find(book, id):
     """The slot of the order called `id`, or 0."""
     mask = len(book.places) - 1

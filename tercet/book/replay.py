@@ -28,7 +28,7 @@ def start(book, rows):
         rest(book, row.side, row.tick, row.lots, anonymous(row.side, row.tick), PUBLIC)
 
 
-@compiled
+@compiled(forceinline=True)
 def apply(book, event):
     """Let one EVENT happen. Returns the lots that it takes away and the book did not have."""
     kind = event.kind
@@ -46,7 +46,7 @@ def apply(book, event):
     return 0
 
 
-@compiled
+@compiled(forceinline=True)
 def take(book, id, side, tick, lots):
     """Take `lots` from the orders called `id` at a level; returns the lots not found."""
     while lots > 0:
@@ -57,7 +57,7 @@ def take(book, id, side, tick, lots):
     return lots
 
 
-@compiled
+@compiled(forceinline=True)
 def take_oldest(book, side, tick, lots):
     """Take `lots` from the public's oldest orders at a level; returns the lots not found."""
     slot = first_at(book, row_of(side), side * tick) if lots > 0 else 0

@@ -3,6 +3,11 @@
 `events` are a recorded day's, or None where a crowd acts: numba then leaves the other kind of market out of the machine code.
 """
 
+from typing import Any
+
+from numba import types
+from numba.extending import overload
+
 from tercet.compiled import compiled
 from tercet.sim import crowd, history
 from tercet.sim.ahead import AT_ONCE, bring
@@ -28,23 +33,32 @@ def advance(sim, events, until, scratch):
     sim.now = max(sim.now, until)
 
 
-@compiled
+@compiled(inline="always")
 def advance_market(sim, events, until, scratch):
     """Let the market's own events up to and including `until` happen, and none of our children arrive."""
-    event = next_market_event(sim, events)
-    while event <= until:
-        act(sim, events, scratch)
-        event = sim.clock.next
-    sim.now = max(sim.now, until)
+    sent, sim.wire_count = sim.wire_count, 0
+    advance(sim, events, until, scratch)
+    sim.wire_count = sent
 
 
-@compiled(inline="always")
-def act(sim, events, scratch):
+def act(sim: Any, events: Any, scratch: Any) -> None:
     """Let the market's next own event happen."""
-    if events is None:
-        crowd.step(sim, scratch)
-    else:
-        history.step(sim, events, scratch)
+    (crowd_acts if events is None else recording_acts)(sim, events, scratch)
+
+
+def crowd_acts(sim, events, scratch):
+    """Let a crowd act."""
+    crowd.step(sim, scratch)
+
+
+def recording_acts(sim, events, scratch):
+    """Let the next recorded event happen."""
+    history.step(sim, events, scratch)
+
+
+@overload(act, jit_options={"forceinline": True})
+def _compiled_act(sim, events, scratch):
+    return crowd_acts if events is types.none else recording_acts
 
 
 @compiled(inline="always")

@@ -25,7 +25,7 @@ from tercet.sim.wanted import want_next
 from tercet.sim.wire import NEVER
 
 
-@compiled(forceinline=True)
+@compiled(inline="always")
 def step(sim, events, scratch):
     """Let the next recorded event happen, with the rest of its burst where it is an execution and we are in the market."""
     event = events[sim.cursor]
@@ -49,7 +49,7 @@ def look_ahead(sim, events):
     sim.clock.next = events[sim.cursor].time if sim.cursor < len(events) else NEVER
 
 
-@compiled
+@compiled(inline="always")
 def alone(sim, event, scratch):
     """Let one event happen: as recorded, where our world is the recorded one."""
     if not untouched(sim):
@@ -61,7 +61,7 @@ def alone(sim, event, scratch):
         printed(sim.flow, event.time, -event.side, event.lots, price_of(event))
 
 
-@compiled
+@compiled(forceinline=True)
 def untouched(sim):
     """Whether our world is the recorded one at this moment."""
     if sim.phantoms.count > 0 or sim.removed.count > 0:
