@@ -268,7 +268,7 @@ def leave_far(book, slot):
         side.far_tail = order.prev
 
 
-@compiled
+@compiled(forceinline=True)
 def cancel(book, slot):
     """Take a resting order out of the book and give its slot back."""
     order = book.orders[slot]
@@ -291,7 +291,7 @@ def cancel(book, slot):
     release(book, slot)
 
 
-@compiled
+@compiled(forceinline=True)
 def release(book, slot):
     """Give back the slot of an order that no queue holds any more."""
     if len(book.places) > 1:
@@ -303,7 +303,7 @@ def release(book, slot):
     book.live -= 1
 
 
-@compiled
+@compiled(forceinline=True)
 def level_emptied(book, row, key):
     """Find the next best price when a level has lost its last order."""
     side = book.sides[row]

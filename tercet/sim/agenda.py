@@ -22,7 +22,7 @@ def business_of(clock, now):
     return max(clock.business, clock.from_business + int((now - clock.from_clock) * clock.pace))
 
 
-@compiled
+@compiled(forceinline=True)
 def turn(sim):
     """Go over to the next part of the day, when the present one ends."""
     clock = sim.clock

@@ -194,7 +194,7 @@ def market_order(sim, side, key, scratch):
     return take(sim, side, lots, key, scratch)
 
 
-@compiled
+@compiled(forceinline=True)
 def take(sim, side, lots, key, scratch):
     """Trade up to `lots` with whoever stands first; returns the fills."""
     if sim.book.sides[row_of(-side)].levels == 0:
@@ -210,7 +210,7 @@ def take(sim, side, lots, key, scratch):
     return count
 
 
-@compiled
+@compiled(forceinline=True)
 def settle(sim, side, count, mid2, spread, scratch):
     """Account for the fills of an order of the crowd's: ours are reported, others printed; who is filled dies no other death."""
     for i in range(count):

@@ -56,7 +56,7 @@ def recording_acts(sim, events, scratch):
     history.step(sim, events, scratch)
 
 
-@overload(act, jit_options={"forceinline": True})
+@overload(act, inline="always")
 def _compiled_act(sim, events, scratch):
     return crowd_acts if events is types.none else recording_acts
 
