@@ -53,10 +53,9 @@ class Books:
         self.open: dict[str, Child] = {}  # by present id
         self.rows: dict[str, int] = {}
         self.filled: dict[str, int] = {}
-        self.ids: set[str] = set()  # ever used
+        self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
-        self._owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
         self._later: dict[str, str] = {}  # id -> the id that has replaced it
         self._seen: set[str] = set()  # executions, by exec_id
         self._roots: dict[str, str] = {}  # of a bust or correction: the execution that it is about in the end
@@ -66,8 +65,7 @@ class Books:
 
     def place(self, message: Child | Replace, sent: Child) -> None:
         """A message is on its way; `sent` is what will work in the market. Its exposure is reserved already."""
-        self.ids.add(message.id)
-        self._owners[message.id] = sent
+        self.owners[message.id] = sent
         if isinstance(message, Replace):
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
@@ -137,7 +135,7 @@ class Books:
             self._undone.add(root)
             self._roots[report.exec_id] = root
         if report.happening != Happening.BUSTED:
-            owner = self._owners.get(report.order)
+            owner = self.owners.get(report.order)
             strategy = before.strategy if before else owner.strategy if owner else report.strategy
             known = strategy if strategy in self.firm.strategies else FOREIGN
             self._booked[root] = Execution(known, report.symbol, report.side, report.lots, report.price, report.fee)

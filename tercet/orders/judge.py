@@ -1,7 +1,12 @@
 """All controls on one order, in the order of what is cheapest to mend first: the first that refuses is told."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tercet.compiled import compiled
+from tercet.intrinsics import array_at
 from tercet.orders.checks import (
+    CELL,
     COLLAR,
     CONFORMITY,
     DEAD_MAN,
@@ -15,6 +20,7 @@ from tercet.orders.checks import (
     MESSAGES,
     MODEL,
     OPEN_ORDERS,
+    ORDER,
     PARENT,
     PARTICIPATION,
     PERMISSION,
@@ -23,8 +29,13 @@ from tercet.orders.checks import (
     RECONCILIATION,
     REDUCE_ONLY,
     REPEATS,
+    RESTING,
+    SCOPE,
     SELF_MATCH,
+    SYMBOL,
     VALUE,
+    VERDICT,
+    WINDOWS,
     collar_over_time,
     conformity,
     daily_loss,
@@ -132,11 +143,22 @@ def scope_controls(scope, symbol, cell, order, freed, freed_orders, freed_value,
 
 
 @compiled
-def admit(scopes, symbols, cells, resting, row, used, windows, orders, verdicts):
-    """Judge the order in `orders`; where nothing refuses it, count its message and reserve it, in row `row` or in the one it replaces."""
-    order = orders[0]
-    rule = judge(scopes, symbols, cells, resting, used, windows[0], order, verdicts[0])
+def admit(tables, row, used):
+    """Judge an order; where nothing refuses it, count its message and reserve it, in row `row` or in the one it replaces.
+
+    tables: what `tables_of` gives; nine arrays as arguments would take longer to recognise than the controls to run.
+    """
+    scopes, symbols = array_at(tables[0], tables[1], SCOPE), array_at(tables[2], tables[3], SYMBOL)
+    cells = array_at(tables[4], tables[5], CELL).reshape(-1, tables[3])
+    resting = array_at(tables[6], tables[7], RESTING)
+    windows, order = array_at(tables[8], tables[9], WINDOWS)[0], array_at(tables[10], tables[11], ORDER)[0]
+    rule = judge(scopes, symbols, cells, resting, used, windows, order, array_at(tables[12], tables[13], VERDICT)[0])
     if rule == 0:
         count_message(scopes, order.strategy, order.now)
         take(scopes, symbols, cells, resting, row, order)
     return rule
+
+
+def tables_of(*records: NDArray[np.void]) -> NDArray[np.int64]:
+    """Where scopes, symbols, cells, resting orders, windows, the order and the verdict are, and how many; who calls keeps them alive."""
+    return np.array([(rows.ctypes.data, rows.size) for rows in records]).reshape(-1)
