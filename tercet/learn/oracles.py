@@ -42,6 +42,7 @@ WORLDS: Final[dict[str, World]] = {
 }
 
 # A world has two or three observations and twenty decisions: smaller batches than a book, and no discount of what comes at the end.
+# What is explored within the steps that a target adds up is charged to the first of them: few such steps, and little of it at the end.
 _SHARED: Final = TrainSettings(steps=3_000_000, activation="tanh", threads=1, device="cpu")
 _PPO: Final = replace(_SHARED, algo=PPO, rollout=20, gae_lambda=1.0)
 _DDQN: Final = replace(
@@ -51,10 +52,10 @@ _DDQN: Final = replace(
     batch=512,
     updates=8,
     learning_rate=2e-3,
-    n_step=4,
+    n_step=2,
     target=0.05,
     buffer=1_500_000,
-    explore=(1.0, 0.1),
+    explore=(1.0, 0.05),
     explore_share=0.3,
 )
 
@@ -64,8 +65,8 @@ def settings_for(algo: str, world: World, seed: int) -> TrainSettings:
     chosen = _DDQN if algo == DDQN else replace(_PPO, algo=algo, entropy=0.05 if algo == PPO else 0.0)
     if isinstance(world, AlmgrenChriss):
         chosen = replace(chosen, reward_scale=10.0, steps=1_000_000)
-        if algo == DDQN:  # nothing to average out, so that it may look around for longer
-            chosen = replace(chosen, steps=1_500_000, buffer=500_000, explore=(1.0, 0.2), explore_share=0.5)
+        if algo == DDQN:
+            chosen = replace(chosen, steps=1_500_000, buffer=500_000)
         elif algo == PPO:
             chosen = replace(chosen, steps=2_000_000, envs=512, minibatch=2048, entropy=0.1)
         elif algo == PPO_CONTINUOUS:
