@@ -3,6 +3,7 @@
 import ast
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import refused, said, tercet
+from venue_story import Story, delivered, merged
 
 from tercet.bench.gauntlet import LIMITS, ORDER, order_cases, state_cases
 from tercet.errors import BadInput
@@ -17,6 +19,7 @@ from tercet.messages import Act, Alert, Approved, Cancel, Child, Command, Happen
 from tercet.orders.cases import CLOCK, Scene, answers, ask
 from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
+from tercet.orders.ledger import Ledger
 from tercet.orders.limits import changed, leaves, loosened, parse
 from tercet.orders.recovery import Open, Recovered
 from tercet.orders.startup import retake
@@ -105,6 +108,30 @@ def test_the_worst_case_never_exceeds_a_limit_in_any_sequence_of_orders_and_repo
         scope = tried.firm.scope("firm")[0]
         assert scope["orders"] == len(open_now)
         assert scope["gross"] == pytest.approx(max(abs(longest), abs(shortest)) * 100.0, abs=1e-6)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=150, deadline=None)
+def test_the_gate_counts_what_the_ledger_counts_whatever_order_reports_come_in(seed: int) -> None:
+    """Positions are the same all along, what is open is no less; where every wish was answered, and reports in order, it is the same."""
+    rng, tried, ledger = Random(seed), gate(), Ledger()
+    wishes = [child(number, side=rng.choice([1, -1]), lots=rng.randint(1, 60)) for number in range(rng.randint(1, 4))]
+    told = merged(rng, [Story(rng, wish).tell(rng.randrange(16)) for wish in wishes])
+    late = rng.random() < 0.5
+    row, replacing = tried.firm.instruments[tried.firm.symbols["ONE"]], False
+    for event in delivered(rng, told) if late else told:
+        assert not isinstance(event, str)
+        ledger.fold(event)
+        if isinstance(event, Report):
+            tried.hear(event)
+        else:
+            tried.adopt(event)
+        replacing |= isinstance(event, Replace)
+        most = ledger.open_lots("A1", "ONE")
+        assert row["position"] == ledger.lots("A1", "ONE")
+        assert replacing or (row["open_buy"] >= most[0] and row["open_sell"] >= most[1])
+    if not (late and replacing):
+        assert (row["open_buy"], row["open_sell"]) == ledger.open_lots("A1", "ONE")
 
 
 def test_more_orders_can_be_open_than_there_were_rows_at_first() -> None:

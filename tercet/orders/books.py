@@ -11,13 +11,13 @@ from typing import Final
 import msgspec
 
 from tercet.market.instruments import LARGEST_SIZE
-from tercet.messages import Child, Happening, OrderState, Replace, Report
+from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
 from tercet.orders import exposure
+from tercet.orders.executions import AMENDS, EXECUTIONS, Executions
 from tercet.orders.firm import ALWAYS, FOREIGN, Firm
 
 ENDS: Final = (Happening.CANCELED, Happening.REJECTED, Happening.EXPIRED, Happening.DONE_FOR_DAY)
 ENDED: Final = (OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED, OrderState.DONE_FOR_DAY)
-EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)
 
 
 class Parent(msgspec.Struct):
@@ -52,15 +52,15 @@ class Books:
         self.firm, self.alert = firm, alert
         self.open: dict[str, Child] = {}  # by present id
         self.rows: dict[str, int] = {}
-        self.filled: dict[str, int] = {}
+        self.filled: dict[str, int] = {}  # after busts and corrections
+        self.executed: dict[str, int] = {}  # of every fill ever reported
         self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
+        self._cancels: dict[str, str] = {}  # id of a cancel -> the order's
         self._later: dict[str, str] = {}  # id -> the id that has replaced it
-        self._seen: set[str] = set()  # executions, by exec_id
-        self._roots: dict[str, str] = {}  # of a bust or correction: the execution that it is about in the end
-        self._booked: dict[str, Execution] = {}  # by root
-        self._undone: set[str] = set()  # roots whose execution a bust or correction has replaced
+        self._executions = Executions()
+        self._booked: dict[str, Execution] = {}  # what counts, by the exec_id of the fill
         self._unknown: dict[str, str] = {}  # order -> symbol
 
     def place(self, message: Child | Replace, sent: Child) -> None:
@@ -70,8 +70,13 @@ class Books:
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
             return
-        self.rows[sent.id], self.open[sent.id], self.filled[sent.id] = self.firm.take_row(), sent, 0
+        self.rows[sent.id], self.open[sent.id] = self.firm.take_row(), sent
+        self.filled[sent.id] = self.executed[sent.id] = 0
         self._ask(sent.parent, sent.lots)
+
+    def cancelling(self, cancel: Cancel) -> None:
+        """A cancel is on its way, by whose id the venue may answer."""
+        self._cancels[cancel.id] = cancel.target
 
     def row_of(self, message: object) -> int:
         """The row that a replacement takes the place of; -1 for what is none."""
@@ -95,7 +100,7 @@ class Books:
         if report.symbol not in self.firm.symbols:
             self.alert("reconciliation", f"symbol.{report.symbol}", f"a report of {report.symbol!r}, which has no limits", report.time)
             return
-        if fault := senseless(report):
+        if fault := senseless(report) or self._circular(report):
             self.firm.instruments[self.firm.symbols[report.symbol]]["unequal"] = 1
             self.alert("reconciliation", f"symbol.{report.symbol}", f"report {report.exec_id}: {fault}", report.time)
             return
@@ -103,15 +108,20 @@ class Books:
         if report.happening in EXECUTIONS:
             self._execution(report, order)
         elif report.happening == Happening.REPLACE_REJECTED or (report.happening == Happening.REJECTED and report.order in self.replaces):
-            self._stay(order)
+            self._stay(order, report.time)
         elif report.happening in ENDS or (report.happening == Happening.STATUS and report.state in ENDED):
             self._end(order)
         elif report.happening == Happening.REPLACED:
-            self._replaced(self._present(report.replaces or report.order))
+            self._replaced(self._present(report.replaces or report.order), report.time)
         self._settle(report)
 
+    def _circular(self, report: Report) -> str:
+        round = report.happening in AMENDS and self._executions.top(str(report.refers_to)) == report.exec_id
+        return "refers to itself in the end; expected another execution" if round else ""
+
     def _present(self, order: str) -> str:
-        """The id by which an order of any id is open."""
+        """The id by which an order of any id, or of a cancel's, is open."""
+        order = self._cancels.get(order, order)
         if order in self.replaces:
             return self.replaces[order].target
         while order not in self.open and order in self._later:
@@ -119,36 +129,41 @@ class Books:
         return order
 
     def _execution(self, report: Report, order: str) -> None:
-        if report.exec_id in self._seen:
+        known = self._executions
+        if report.exec_id in known.reports:
             return
-        self._seen.add(report.exec_id)
-        fill = report.happening == Happening.FILLED
-        if fill and order in self.open:
-            self._fill(order, report)
-        root = report.exec_id if fill else self._roots.get(report.refers_to or "", report.refers_to or "")
-        if fill and root in self._undone:
-            return
-        before = self._booked.pop(root, None)
-        if before is not None:
-            self._book(before, -1, report.time)
-        if not fill:
-            self._undone.add(root)
-            self._roots[report.exec_id] = root
-        if report.happening != Happening.BUSTED:
-            owner = self.owners.get(report.order)
-            strategy = before.strategy if before else owner.strategy if owner else report.strategy
-            known = strategy if strategy in self.firm.strategies else FOREIGN
-            self._booked[root] = Execution(known, report.symbol, report.side, report.lots, report.price, report.fee)
-            self._book(self._booked[root], 1, report.time)
-            self.firm.traded(report.symbol, 0, report.time, report.lots if fill else 0)
+        fill, tops = report.happening == Happening.FILLED, known.joined(report)
+        before = [self._booked.pop(top) for top in tops if top in self._booked]
+        for execution in before:
+            self._book(execution, -1, report.time)
+        known.take(report)
+        top = known.top(report.exec_id)
+        last, counted = known.last(top), 0
+        if last.happening != Happening.BUSTED:
+            owner, counted = self.owners.get(known.reports.get(top, last).order), last.lots
+            strategy = owner.strategy if owner else last.strategy
+            named = strategy if strategy in self.firm.strategies else FOREIGN
+            self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee)
+            self._book(self._booked[top], 1, report.time)
+        if fill:
+            self.firm.traded(report.symbol, 0, report.time, report.lots)
+        if order in self.open:
+            self.filled[order] += counted - sum(execution.lots for execution in before)
+            self.executed[order] += report.lots if fill else 0
+            self._fit(order, int(self.firm.resting[self.rows[order]]["tick"]), report.time)
 
-    def _fill(self, order: str, report: Report) -> None:
-        self.filled[order] += report.lots
-        child = self.open[order]
-        if self.firm.release(self.rows[order], report.lots):
-            self._drop(order)
-            if child.strategy in self.firm.strategies:
-                self.firm.filled_whole(child.strategy, report.time)
+    def _fit(self, order: str, tick: int, now: int) -> None:
+        """Reserve what may still trade of an order: what is busted before its end may come back."""
+        child, row, firm, asked = self.open[order], self.rows[order], self.firm, self.replacing(order)
+        most = max(child.lots, asked.lots if asked else 0)
+        if self.executed[order] < most:
+            more = max(most - self.filled[order], 0) - int(firm.resting[row]["lots"])
+            exposure.extend(firm.scopes, firm.instruments, firm.cells, firm.resting, row, more, tick)
+            return
+        firm.release(row, ALWAYS)
+        self._drop(order)
+        if child.strategy in firm.strategies:
+            firm.filled_whole(child.strategy, now)
 
     def _book(self, execution: Execution, sign: int, now: int) -> None:
         firm = self.firm
@@ -172,38 +187,34 @@ class Books:
     def _drop(self, order: str) -> None:
         del self.rows[order], self.open[order]
 
-    def _replaced(self, order: str) -> None:
+    def _replaced(self, order: str, now: int) -> None:
         """The venue works the replacement alone."""
         asked = self.replacing(order)
         if asked is None:
             return
-        more = self._more(asked)
         del self.replaces[asked.id]
-        old, row, filled = self.open.pop(order), self.rows.pop(order), self.filled[order]
-        kept = msgspec.structs.replace(old, id=asked.id, lots=asked.lots, tick=old.tick if asked.tick is None else asked.tick)
-        self._ask(old.parent, asked.lots - old.lots - more)
         self._later[order] = asked.id
         if order in self._unknown:
             self._unknown[asked.id] = self._unknown.pop(order)
-        self.rows[asked.id], self.open[asked.id], self.filled[asked.id] = row, kept, filled
-        self._trim(asked.id)
+        if order not in self.open:  # filled whole meanwhile
+            return
+        more = self._more(asked)
+        old, row = self.open.pop(order), self.rows.pop(order)
+        kept = msgspec.structs.replace(old, id=asked.id, lots=asked.lots, tick=old.tick if asked.tick is None else asked.tick)
+        self._ask(old.parent, asked.lots - old.lots - more)
+        self.rows[asked.id], self.open[asked.id] = row, kept
+        self.filled[asked.id], self.executed[asked.id] = self.filled[order], self.executed[order]
+        self._fit(asked.id, kept.tick or 0, now)
 
-    def _stay(self, order: str) -> None:
+    def _stay(self, order: str, now: int) -> None:
         """The venue has refused a replacement: the order stands as it was."""
         asked = self.replacing(order)
-        if asked is not None:
-            self._ask(self.open[order].parent, -self._more(asked))
-            del self.replaces[asked.id]
-            self._trim(order)
-
-    def _trim(self, order: str) -> None:
-        child, row, firm = self.open[order], self.rows[order], self.firm
-        left = child.lots - self.filled[order]
-        if left <= 0:
-            self._end(order)
+        if asked is None:
             return
-        more = left - int(firm.resting[row]["lots"])
-        exposure.extend(firm.scopes, firm.instruments, firm.cells, firm.resting, row, more, child.tick or 0)
+        del self.replaces[asked.id]
+        if order in self.open:  # else it has filled whole meanwhile
+            self._ask(self.open[order].parent, -self._more(asked))
+            self._fit(order, self.open[order].tick or 0, now)
 
     # What nobody has answered for -----------------------------------------------------------------------------------------------------
 
@@ -230,6 +241,6 @@ def senseless(report: Report) -> str:
         return f"price was {report.price} and fee {report.fee}; expected numbers"
     if type(report.lots) is not int or not 0 <= report.lots <= LARGEST_SIZE or report.side not in (1, -1):
         return f"lots were {report.lots} and side {report.side}; expected a whole number, and 1 or -1"
-    if report.happening in (Happening.BUSTED, Happening.CORRECTED) and not report.refers_to:
+    if report.happening in AMENDS and not report.refers_to:
         return "refers to no execution; expected its exec_id"
     return ""

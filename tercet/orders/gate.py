@@ -73,6 +73,7 @@ class Gate:
         """Nothing stops a cancel, not even who cannot note it."""
         answer = Approved(cancel, now, stamp=GATE_STAMP)
         with suppress(Exception):
+            self.books.cancelling(cancel)
             child = self.books.open.get(cancel.target)
             place = self.firm.strategies.get(child.strategy if child else FOREIGN, self.firm.strategies[FOREIGN])
             exposure.count_message(self.firm.scopes, place, now)
@@ -189,8 +190,13 @@ class Gate:
         """Reserve what was sent already: at start-up, as the journal tells of it. Nothing is judged; what has ended since is let go by its
         reports, which are to be heard after it.
         """
-        if isinstance(message, Cancel) or (wanted := self._as_child(message)) is None:
+        if isinstance(message, Cancel):
+            self.books.cancelling(message)
             return
+        if (wanted := self._as_child(message)) is None:
+            return
+        if isinstance(message, Replace):  # of which more may have filled by now than it asks for
+            wanted = msgspec.structs.replace(wanted, lots=max(wanted.lots, 1))
         if message.id in self.books.owners or misfit(wanted) or wanted.symbol not in self.firm.symbols:
             raise BadInput(f"order {message.id} cannot be adopted: {misfit(wanted) or 'its id is used, or its symbol has no limits'}")
         firm, order = self.firm, self._order
