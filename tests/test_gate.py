@@ -326,6 +326,13 @@ def test_cases_of_a_file_are_asked_and_told(tmp_path: Path) -> None:
     assert {"decision", "rule", "limit", "was"} <= set(told[0])
 
 
+def test_the_printed_limits_meet_the_printed_cases(tmp_path: Path) -> None:
+    limits, cases = tmp_path / "limits.toml", tmp_path / "cases.jsonl"
+    limits.write_text(tercet("gate", "example").stdout)
+    cases.write_text(tercet("gate", "example", "--cases").stdout)
+    assert all(one["met"] for one in said(tercet("gate", "check", "--limits", limits, "--cases", cases, "--json")))
+
+
 def test_an_answer_that_is_not_the_expected_one_ends_in_exit_code_1(tmp_path: Path) -> None:
     limits, cases = tmp_path / "limits.toml", tmp_path / "cases.jsonl"
     limits.write_text(LIMITS)

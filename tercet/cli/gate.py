@@ -1,5 +1,6 @@
 """`tercet gate`: what the pre-trade controls answer."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,16 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     family = typer.Typer(help="Pre-trade controls.", no_args_is_help=True)
     family.command("check")(check)
-    family.callback()(lambda: None)
+    family.command("example")(example)
     app.add_typer(family, name="gate")
+
+
+def example(cases: Annotated[bool, typer.Option("--cases", help="The gauntlet's cases, for `check`, instead of limits.")] = False) -> None:
+    """Print a whole file of limits to begin with, or cases that try each control on it."""
+    from tercet.bench import gauntlet
+
+    told = map(json.dumps, gauntlet.order_cases() + gauntlet.state_cases()) if cases else [gauntlet.LIMITS.strip()]
+    typer.echo("\n".join(told))
 
 
 def check(
