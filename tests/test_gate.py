@@ -2,6 +2,7 @@
 
 import ast
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -366,6 +367,16 @@ def test_an_expectation_that_there_is_not_is_refused() -> None:
 
 
 # What a sceptic has found --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "by", "armed"), [(3600, "bob", True), (3601, "bob", False), (-1, "bob", False), (1, "ann", False)])
+def test_an_arming_is_confirmed_by_another_within_the_hour(seconds: int, by: str, armed: bool) -> None:
+    tried, later = gate(), CLOCK + seconds * 10**9
+    act(tried, Command(act=Act.KILL, scope="firm", by="cy", time=CLOCK))
+    act(tried, Command(act=Act.ARM, scope="firm", by="ann", time=CLOCK))
+    with nullcontext() if armed else pytest.raises(BadInput, match="arming of firm"):
+        act(tried, Command(act=Act.CONFIRM, scope="firm", by=by, time=later))
+    assert bool(tried.firm.scope("firm")["killed"][0]) != armed
 
 
 def test_nobody_names_a_second_person_alone() -> None:

@@ -10,11 +10,12 @@ from test_cli import refused, said, tercet
 from tercet.backtest.markets import market
 from tercet.backtest.parents import plan
 from tercet.backtest.runner import Result, Settings, run
+from tercet.bench.gate import unbound
 from tercet.bench.gauntlet import LIMITS
 from tercet.errors import BadInput
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.orders.gated import Gated, gated
-from tercet.orders.limits import Limits, changed, leaves, parse
+from tercet.orders.limits import Limits, changed
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a backtest takes minutes with uncompiled code")
 
@@ -23,16 +24,7 @@ SECOND = 10**9
 
 def limits(**changes: Any) -> Limits:
     """Limits that bind nobody, but for `changes` by dotted names with __ for the dot."""
-    text = LIMITS.replace("instrument.ONE", "instrument.ZERO").replace('"ONE"', '"ZERO"').replace("least_lots = 10", "least_lots = 1")
-    wide: dict[str, Any] = {}
-    for name, value in leaves(parse(text)):
-        kept = name.endswith((".fx", ".multiplier", ".adv", ".least_lots", ".least_action")) or name.startswith("windows.")
-        if isinstance(value, int | float) and not isinstance(value, bool) and not kept and name != "version":
-            wide[name] = 1.0 if name.endswith(("_share", "collar", "far")) else 1024 if isinstance(value, int) else float("inf")
-    for name in ("lots", "position", "firm_position"):
-        wide[f"instrument.ZERO.{name}"] = 10**9
-    quick = {"windows.duplicates_s": 0.0, "instrument.ZERO.adv": float("inf")}
-    return changed(parse(text), wide | quick | {name.replace("__", "."): value for name, value in changes.items()})
+    return changed(unbound("ZERO"), {name.replace("__", "."): value for name, value in changes.items()})
 
 
 def worked(policies: list[Any], lots: str = "2000", threads: int = 1) -> Result:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercet.errors import BadInput
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
-from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Kind, Lifetime, Refused, Replace, Report
+from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Kind, Lifetime, Refused, Replace, Report
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
@@ -45,7 +45,7 @@ class Gate:
         self.books = Books(self.firm, self.alert)
         self.admit = admit
         self.overrides: dict[str, tuple[int, str, int]] = {}  # order id -> (control, by whom, until)
-        self.arming: dict[str, str] = {}  # scope -> who asked
+        self.arming: dict[str, Command] = {}  # scope -> the wish to arm it
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self._models: dict[str, tuple[str, float, float, int]] = {}  # strategy -> (model, distance, action, when)
         self._refused: dict[str, Child] = {}  # by id, for an override

@@ -9,7 +9,7 @@ from tercet.orders.firm import NS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
 
-LONGEST_OVERRIDE: Final = 3600 * NS
+LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
 
 
 def act(gate: Gate, command: Command) -> list[Cancel]:
@@ -29,13 +29,13 @@ def act(gate: Gate, command: Command) -> list[Cancel]:
             raise BadInput(f"reduce was asked of {command.scope}; expected firm, desk.NAME or strategy.NAME")
         row["mode"] = max(int(row["mode"][0]), REDUCING)
     elif command.act == Act.ARM:
-        gate.arming[command.scope] = command.by
+        gate.arming[command.scope] = command
     else:
         asked = gate.arming.get(command.scope)
-        if asked is None or asked == command.by:
-            raise BadInput(
-                f"arming of {command.scope} was confirmed by {command.by}; expected another person than {asked or 'nobody, who'} asked"
-            )
+        if asked is None or not asked.time <= command.time <= asked.time + LONGEST_OVERRIDE:
+            raise BadInput(f"arming of {command.scope} was confirmed by {command.by}; expected that it was asked for within an hour")
+        if asked.by == command.by:
+            raise BadInput(f"arming of {command.scope} was confirmed by {command.by}; expected another person than who asked")
         del gate.arming[command.scope]
         row["killed"] = 0
         if "mode" in (row.dtype.names or ()):
