@@ -66,7 +66,7 @@ def settings_for(algo: str, world: World, seed: int) -> TrainSettings:
     if isinstance(world, AlmgrenChriss):
         chosen = replace(chosen, reward_scale=10.0, steps=1_000_000)
         if algo == DDQN:
-            chosen = replace(chosen, steps=1_500_000, buffer=500_000)
+            chosen = replace(chosen, steps=2_500_000, buffer=500_000)
         elif algo == PPO:
             chosen = replace(chosen, steps=2_000_000, envs=512, minibatch=2048, entropy=0.1)
         elif algo == PPO_CONTINUOUS:
