@@ -72,15 +72,12 @@ class Books:
             return
         self.rows[sent.id], self.open[sent.id] = self.firm.take_row(), sent
         self.filled[sent.id] = self.executed[sent.id] = 0
-        self._ask(sent.parent, sent.lots)
+        if sent.parent is not None:
+            self._ask(sent.parent, sent.lots)
 
     def cancelling(self, cancel: Cancel) -> None:
         """A cancel is on its way, by whose id the venue may answer."""
         self._cancels[cancel.id] = cancel.target
-
-    def row_of(self, message: object) -> int:
-        """The row that a replacement takes the place of; -1 for what is none."""
-        return self.rows[message.target] if isinstance(message, Replace) else -1
 
     def replacing(self, target: str) -> Replace | None:
         """The replacement of an order that the venue has not answered for."""

@@ -21,7 +21,7 @@ from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
 from tercet.orders.firm import ALWAYS, FOREIGN, NEVER, NS, Firm
 from tercet.orders.judge import admit, tables_of
-from tercet.orders.limits import Limits
+from tercet.orders.limits import Limits, Strategy
 
 # Tuples, and bound once: a hash of an enum's member takes 120 ns in Python 3.11, its attribute 85.
 KINDS: Final[tuple[str, ...]] = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_LIMIT)  # a kind's place is its number in `checks`
@@ -81,7 +81,7 @@ class Gate:
         return answer
 
     def _check(self, message: Child | Replace, now: int) -> Approved | Refused:
-        wanted = self._as_child(message)
+        wanted = message if isinstance(message, Child) else self._as_child(message)
         if wanted is None:
             return self._refusal(message.id, CONFORMITY, 1.0, 0.0, now, f"replaces {getattr(message, 'target', '')!r}, which is not open")
         if fault := misfit(wanted):
@@ -89,7 +89,8 @@ class Gate:
         places = self._places(wanted)
         if isinstance(places, str):
             return self._refusal(message.id, PERMISSION, 1.0, 0.0, now, places)
-        sent, waived = self._at_band(wanted, places[1]), self._waived(wanted, now)
+        sent = wanted if wanted.kind in LIMITED else self._at_band(wanted, places[1])
+        waived = self._waived(wanted, now) if wanted.id in self.overrides else 0
         LAYOUT.pack_into(self._bytes, 0, *self._fields(sent, message, *places, waived, now))
         firm = self.firm
         row = firm.free_row()
@@ -105,10 +106,8 @@ class Gate:
         self.books.place(message, sent)
         return Approved(sent if isinstance(message, Child) else message, now, RULES[waived] if waived else "", GATE_STAMP)
 
-    def _as_child(self, message: Child | Replace) -> Child | None:
+    def _as_child(self, message: Replace) -> Child | None:
         """What would work in the market: of a replacement what is still to fill."""
-        if isinstance(message, Child):
-            return message
         books = self.books
         old = books.open.get(message.target)
         if old is None or books.replacing(message.target) is not None or type(message.lots) is not int:
@@ -121,14 +120,13 @@ class Gate:
         strategy = limits.strategy.get(child.strategy)
         if strategy is None or child.strategy not in firm.strategies:
             return f"strategy was {child.strategy!r}; expected one with limits"
-        for what, value, known in (
-            ("account", child.account, strategy.accounts),
-            ("venue", child.venue, strategy.venues),
-            ("symbol", child.symbol, strategy.symbols),
-            ("side", child.side, strategy.sides),
+        if not (
+            child.account in strategy.accounts
+            and child.venue in strategy.venues
+            and child.symbol in strategy.symbols
+            and child.side in strategy.sides
         ):
-            if value not in known:
-                return f"{what} was {value!r}; expected one of {list(known)}"
+            return unpermitted(child, strategy)
         if child.parent is not None:
             parent = self.books.parents.get(child.parent)
             if parent is None:
@@ -140,8 +138,6 @@ class Gate:
 
     def _at_band(self, child: Child, symbol: int) -> Child:
         """A market or stop order with the limit at which the collar ends, or the venue's band."""
-        if child.kind in LIMITED:
-            return child
         row = self.firm.instruments[symbol]
         mid, collar = 0.5 * (float(row["bid"]) + float(row["ask"])), min(float(row["collar"]), 1.0)
         base = float(child.stop_tick or 0) if child.kind == STOP else mid
@@ -171,7 +167,14 @@ class Gate:
             )
         return (
             *(now, strategy, symbol, child.side, child.lots, child.tick, KINDS.index(child.kind), child.stop_tick or 0, child.expires or 0),
-            *(books.row_of(message), child.short, True, limits.strategy[child.strategy].short, child.id in books.owners, waived),
+            *(
+                -1 if isinstance(message, Child) else books.rows[message.target],
+                child.short,
+                True,
+                limits.strategy[child.strategy].short,
+                child.id in books.owners,
+                waived,
+            ),
             *(float(placed.left) if child.parent else math.inf, placed.bound, placed.start, placed.end),
             *model,
         )
@@ -193,7 +196,8 @@ class Gate:
         if isinstance(message, Cancel):
             self.books.cancelling(message)
             return
-        if (wanted := self._as_child(message)) is None:
+        wanted: Child | None = message if isinstance(message, Child) else self._as_child(message)
+        if wanted is None:
             return
         if isinstance(message, Replace):  # of which more may have filled by now than it asks for
             wanted = msgspec.structs.replace(wanted, lots=max(wanted.lots, 1))
@@ -202,7 +206,8 @@ class Gate:
         firm, order = self.firm, self._order
         places = firm.strategies.get(wanted.strategy, firm.strategies[FOREIGN]), firm.symbols[wanted.symbol]
         order["strategy"], order["symbol"], order["now"], order["side"] = *places, wanted.time, wanted.side
-        order["lots"], order["tick"], order["replaces"] = wanted.lots, wanted.tick or 0, self.books.row_of(message)
+        order["lots"], order["tick"] = wanted.lots, wanted.tick or 0
+        order["replaces"] = self.books.rows[message.target] if isinstance(message, Replace) else -1
         order["stop"] = wanted.stop_tick or 0
         row = firm.free_row()
         exposure.adopt(firm.scopes, firm.instruments, firm.cells, firm.resting, row, order)
@@ -225,8 +230,6 @@ class Gate:
 
     def _waived(self, child: Child, now: int) -> int:
         """The control that is overridden for an order: for the one that was refused, where one was by that id."""
-        if child.id not in self.overrides:
-            return 0
         rule, _, until = self.overrides[child.id]
         refused = self._refused.get(child.id)
         same = refused is None or msgspec.structs.replace(refused, time=child.time) == child
@@ -235,6 +238,13 @@ class Gate:
     def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str = "") -> Refused:
         said = text or f"{RULES[rule]} was {was:g}; expected {limit:g}"
         return Refused(id=id, rule=RULES[rule], limit=limit, was=was, time=now, text=said)
+
+
+def unpermitted(child: Child, strategy: Strategy) -> str:
+    """What of a child its strategy may not, in a sentence."""
+    terms = {name: (getattr(child, name), list(getattr(strategy, f"{name}s"))) for name in ("account", "venue", "symbol", "side")}
+    name, (value, known) = next((name, pair) for name, pair in terms.items() if pair[0] not in pair[1])
+    return f"{name} was {value!r}; expected one of {known}"
 
 
 def misfit(child: Child) -> str:
