@@ -130,6 +130,7 @@ def test_the_gate_counts_what_the_ledger_counts_whatever_order_reports_come_in(s
         replacing |= isinstance(event, Replace)
         most = ledger.open_lots("A1", "ONE")
         assert row["position"] == ledger.lots("A1", "ONE")
+        assert tried.firm.scope("firm")["orders"] == len(tried.books.open)
         assert replacing or (row["open_buy"] >= most[0] and row["open_sell"] >= most[1])
     if not (late and replacing):
         assert (row["open_buy"], row["open_sell"]) == ledger.open_lots("A1", "ONE")

@@ -137,7 +137,8 @@ class Books:
         top = known.top(report.exec_id)
         last, counted = known.last(top), 0
         if last.happening != Happening.BUSTED:
-            owner, counted = self.owners.get(known.reports.get(top, last).order), last.lots
+            of, counted = known.reports.get(top, last).order, last.lots
+            owner = self.owners.get(self._cancels.get(of, of))
             strategy = owner.strategy if owner else last.strategy
             named = strategy if strategy in self.firm.strategies else FOREIGN
             self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee)
@@ -157,7 +158,7 @@ class Books:
             more = max(most - self.filled[order], 0) - int(firm.resting[row]["lots"])
             exposure.extend(firm.scopes, firm.instruments, firm.cells, firm.resting, row, more, tick)
             return
-        firm.release(row, ALWAYS)
+        firm.release(row)
         self._drop(order)
         if child.strategy in firm.strategies:
             firm.filled_whole(child.strategy, now)
@@ -173,7 +174,7 @@ class Books:
     def _end(self, order: str) -> None:
         if order not in self.rows:
             return
-        self.firm.release(self.rows[order], ALWAYS)
+        self.firm.release(self.rows[order])
         child = self.open[order]
         more = self._more(asked) if (asked := self.replacing(order)) else 0
         self._ask(child.parent, -(child.lots + more - self.filled[order]))

@@ -146,14 +146,11 @@ def extend(scopes, symbols, cells, resting, row, lots, tick):
 
 
 @compiled
-def release(scopes, symbols, cells, resting, row, lots):
-    """Give back so many lots of a resting order, all of it where they are as many; returns what is left."""
+def release(scopes, symbols, cells, resting, row):
+    """Give a resting order back: it can trade no more."""
     taken = resting[row]
-    given = min(lots, taken.lots)
-    taken.lots -= given
-    symbol, cell = symbols[taken.symbol], cells[taken.strategy, taken.symbol]
-    change(scopes, symbol, cell, taken, -given, -1.0 if taken.lots == 0 and given > 0 else 0.0)
-    return taken.lots
+    lots, taken.lots = taken.lots, 0
+    change(scopes, symbols[taken.symbol], cells[taken.strategy, taken.symbol], taken, -lots, -1.0)
 
 
 @compiled

@@ -152,12 +152,10 @@ class Firm:
         self.used = max(self.used, row + 1)
         return row
 
-    def release(self, row: int, lots: int) -> bool:
-        """Give lots of a resting row back; whether none is left, and the row is free."""
-        left = exposure.release(self.scopes, self.instruments, self.cells, self.resting, row, lots)
-        if left == 0:
-            self._free.append(row)
-        return bool(left == 0)
+    def release(self, row: int) -> None:
+        """Give a resting row back."""
+        exposure.release(self.scopes, self.instruments, self.cells, self.resting, row)
+        self._free.append(row)
 
     def scope(self, name: str) -> NDArray[np.void]:
         """The row of "firm", "desk.NAME", "strategy.NAME" or "symbol.NAME"; raises BadInput where there is none."""
