@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -354,7 +355,8 @@ def test_a_row_that_is_no_case_is_named(text: str, sentence: str, tmp_path: Path
 
 @pytest.mark.parametrize(
     "state",
-    [{"mood": "good"}, {"marks": {"ONE": None}}, {"marks": {"ONE": {"bid": 1, "ask": 2, "time": float("nan")}}}, {"volumes": {"ONE": -5}}],
+    [{"mood": "good"}, {"marks": {"ONE": None}}, {"marks": {"ONE": {"bid": 1, "ask": 2, "time": float("nan")}}}, {"volumes": {"ONE": -5}}]
+    + [{name: {"alpha": value}} for name, value in (("profits", "x"), ("positions", {"ONE": 1.5}), ("messages", -5), ("repeats", -1))],
 )
 def test_in_a_state_that_cannot_be_read_nothing_passes(state: dict[str, Any]) -> None:
     answer = ask(parse(LIMITS), {**CASES[1], "state": state})
@@ -378,6 +380,74 @@ def test_an_arming_is_confirmed_by_another_within_the_hour(seconds: int, by: str
     with nullcontext() if armed else pytest.raises(BadInput, match="arming of firm"):
         act(tried, Command(act=Act.CONFIRM, scope="firm", by=by, time=later))
     assert bool(tried.firm.scope("firm")["killed"][0]) != armed
+
+
+@pytest.mark.parametrize(
+    ("reports", "left"),
+    [
+        ([("n1", Happening.CANCELED, {}), ("n1", Happening.FILLED, {"lots": 200})], 300),
+        ([("x1", Happening.CANCELED, {}), ("x1", Happening.FILLED, {"lots": 200})], 300),
+        ([("n1", Happening.FILLED, {"lots": 600})], -100),
+        ([("n1", Happening.FILLED, {"lots": 300}), ("n1", Happening.CANCELED, {}), ("n1", Happening.BUSTED, {"refers_to": "e0"})], 500),
+        (
+            [
+                ("n1", Happening.FILLED, {"lots": 100}),
+                ("n1", Happening.EXPIRED, {}),
+                ("n1", Happening.CORRECTED, {"refers_to": "e0", "lots": 300}),
+            ],
+            200,
+        ),
+    ],
+)
+def test_a_parent_counts_what_its_children_traded_whenever_that_is_told(reports: list[Any], left: int) -> None:
+    tried = gate()
+    tried.parent("p", 500)
+    assert isinstance(tried.check(child(1, id="n1", lots=500, parent="p"), CLOCK), Approved)
+    tried.check(Cancel(id="x1", target="n1", time=CLOCK), CLOCK)
+    for number, (order, happening, terms) in enumerate(reports):
+        tried.hear(report(number, order, happening, price=10000.0, **terms))
+    assert tried.books.parents["p"].left == left
+
+
+@pytest.mark.parametrize(
+    ("stop", "ask", "filled", "rule"), [(10100, 10001, 0, ""), (10100, 10100, 0, "self_match"), (10100, 10001, 10, "self_match")]
+)
+def test_a_stop_that_has_triggered_is_in_the_book(stop: int, ask: int, filled: int, rule: str) -> None:
+    tried = gate(instrument__ONE__far=0.5)
+    assert isinstance(tried.check(child(1, kind=Kind.STOP_LIMIT, stop_tick=stop, tick=10200, lots=100), CLOCK), Approved)
+    tried.firm.mark("ONE", ask - 2, ask, CLOCK)
+    if filled:
+        tried.hear(report(1, "o1", Happening.FILLED, lots=filled, price=10100.0))
+    answer = tried.check(child(2, side=-1, tick=10150, lots=100), CLOCK)
+    assert (answer.rule if isinstance(answer, Refused) else "") == rule
+
+
+@pytest.mark.parametrize(
+    "terms", [{"side": -1, "lots": 10}, {"lots": 0}, {"lots": 10, "symbol": "TWO"}, {"lots": 10, "exec_id": "e0", "price": 1.0}]
+)
+def test_a_report_that_cannot_be_true_blocks_its_symbol_and_counts_nothing(terms: dict[str, Any]) -> None:
+    tried = gate()
+    tried.check(child(1, lots=100), CLOCK)
+    tried.hear(report(0, "o1", Happening.FILLED, lots=10, price=10000.0))
+    false = msgspec.structs.replace(report(1, "o1", Happening.FILLED, price=10000.0), **terms)
+    tried.hear(false)
+    assert tried.firm.instruments["position"].tolist() == [10, 0]
+    assert tried.firm.scope(f"symbol.{false.symbol}")["unequal"] == 1
+
+
+@pytest.mark.parametrize("scope", ["strategy", "strategy.", "desk.", "symbol"])
+def test_a_kill_of_no_scope_is_refused(scope: str) -> None:
+    with pytest.raises(BadInput, match="scope was"):
+        act(gate(), Command(act=Act.KILL, scope=scope, by="ann", time=CLOCK))
+
+
+@pytest.mark.parametrize(("distance", "age", "passes"), [(0.5, 0, True), (-0.5, 0, False), (-np.inf, 0, False), (0.5, -1, False)])
+def test_what_a_model_cannot_have_seen_is_refused(distance: float, age: int, passes: bool) -> None:
+    tried = gate()
+    tried.model("alpha", "net", distance, 0.0, CLOCK - age)
+    answer = tried.check(child(1), CLOCK)
+    assert isinstance(answer, Approved) == passes
+    assert passes or (isinstance(answer, Refused) and answer.rule == "model_limits")
 
 
 def test_nobody_names_a_second_person_alone() -> None:

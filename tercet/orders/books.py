@@ -16,6 +16,7 @@ from tercet.orders import exposure
 from tercet.orders.executions import AMENDS, EXECUTIONS, Executions
 from tercet.orders.firm import ALWAYS, FOREIGN, Firm
 
+SAME: Final = ("order", "side", "lots", "price", "happening")  # in a report of an execution that comes again
 ENDS: Final = (Happening.CANCELED, Happening.REJECTED, Happening.EXPIRED, Happening.DONE_FOR_DAY)
 ENDED: Final = (OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED, OrderState.DONE_FOR_DAY)
 
@@ -97,7 +98,7 @@ class Books:
         if report.symbol not in self.firm.symbols:
             self.alert("reconciliation", f"symbol.{report.symbol}", f"a report of {report.symbol!r}, which has no limits", report.time)
             return
-        if fault := senseless(report) or self._circular(report):
+        if fault := senseless(report) or self._contradiction(report):
             self.firm.instruments[self.firm.symbols[report.symbol]]["unequal"] = 1
             self.alert("reconciliation", f"symbol.{report.symbol}", f"report {report.exec_id}: {fault}", report.time)
             return
@@ -112,9 +113,22 @@ class Books:
             self._replaced(self._present(report.replaces or report.order), report.time)
         self._settle(report)
 
-    def _circular(self, report: Report) -> str:
+    def _contradiction(self, report: Report) -> str:
+        if report.happening not in EXECUTIONS:
+            return ""
+        first, owner = self._executions.reports.get(report.exec_id), self._owner(report.order)
+        if first is not None and any(
+            getattr(first, name) != getattr(report, name) for name in ("order", "side", "lots", "price", "happening")
+        ):
+            return f"came twice, as {first.lots} lots at {first.price} and as {report.lots} at {report.price}; expected the same"
+        if report.happening == Happening.FILLED and owner is not None and (owner.side, owner.symbol) != (report.side, report.symbol):
+            return f"side was {report.side} of {report.symbol}; expected its order's, {owner.side} of {owner.symbol}"
         round = report.happening in AMENDS and self._executions.top(str(report.refers_to)) == report.exec_id
         return "refers to itself in the end; expected another execution" if round else ""
+
+    def _owner(self, order: str) -> Child | None:
+        """What was sent under an id, or under that of what it cancels."""
+        return self.owners.get(self._cancels.get(order, order))
 
     def _present(self, order: str) -> str:
         """The id by which an order of any id, or of a cancel's, is open."""
@@ -137,18 +151,23 @@ class Books:
         top = known.top(report.exec_id)
         last, counted = known.last(top), 0
         if last.happening != Happening.BUSTED:
-            of, counted = known.reports.get(top, last).order, last.lots
-            owner = self.owners.get(self._cancels.get(of, of))
+            owner, counted = self._owner(known.reports.get(top, last).order), last.lots
             strategy = owner.strategy if owner else last.strategy
             named = strategy if strategy in self.firm.strategies else FOREIGN
             self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee)
             self._book(self._booked[top], 1, report.time)
         if fill:
             self.firm.traded(report.symbol, 0, report.time, report.lots)
+        more = counted - sum(execution.lots for execution in before)
         if order in self.open:
-            self.filled[order] += counted - sum(execution.lots for execution in before)
-            self.executed[order] += report.lots if fill else 0
-            self._fit(order, int(self.firm.resting[self.rows[order]]["tick"]), report.time)
+            resting = self.firm.resting[self.rows[order]]
+            self.filled[order] += more
+            if fill:  # a stop that has filled waits no longer
+                self.executed[order] += report.lots
+                resting["stop"] = 0
+            self._fit(order, int(resting["tick"]), report.time)
+        elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
+            self._ask(sent.parent, more)
 
     def _fit(self, order: str, tick: int, now: int) -> None:
         """Reserve what may still trade of an order: what is busted before its end may come back."""
@@ -159,6 +178,7 @@ class Books:
             exposure.extend(firm.scopes, firm.instruments, firm.cells, firm.resting, row, more, tick)
             return
         firm.release(row)
+        self._ask(child.parent, self.filled[order] - most)
         self._drop(order)
         if child.strategy in firm.strategies:
             firm.filled_whole(child.strategy, now)
@@ -239,6 +259,10 @@ def senseless(report: Report) -> str:
         return f"price was {report.price} and fee {report.fee}; expected numbers"
     if type(report.lots) is not int or not 0 <= report.lots <= LARGEST_SIZE or report.side not in (1, -1):
         return f"lots were {report.lots} and side {report.side}; expected a whole number, and 1 or -1"
+    if type(report.time) is not int or not 0 <= report.time <= ALWAYS:
+        return f"time was {report.time}; expected whole ns since the epoch"
+    if report.happening == Happening.FILLED and report.lots == 0:
+        return "lots were 0; expected 1 or more"
     if report.happening in AMENDS and not report.refers_to:
         return "refers to no execution; expected its exec_id"
     return ""

@@ -339,14 +339,22 @@ def participation(symbol, order, window, verdict):
 
 
 @compiled
-def self_match(resting, used, order, verdict):
+def waits(stop, side, symbol):
+    """Whether a stop order waits for its price, by the mark: a buy for the ask to rise to it, a sale for the bid to fall."""
+    if stop <= 0:
+        return False
+    return 0 < symbol.ask < stop if side > 0 else symbol.bid > stop
+
+
+@compiled
+def self_match(resting, used, symbol, order, verdict):
     """14. Whether the order could trade with a resting one of ours, of any strategy. What waits for a price is not in the book yet."""
-    if order.stop > 0:
+    if waits(order.stop, order.side, symbol):
         return True
     for i in range(used):
         row = resting[i]
         meets = row.side == -order.side and order.side * (order.tick - row.tick) >= 0
-        if meets and row.lots > 0 and row.stop == 0 and row.symbol == order.symbol and i != order.replaces:
+        if meets and row.lots > 0 and row.symbol == order.symbol and i != order.replaces and not waits(row.stop, row.side, symbol):
             verdict.was = order.tick
             verdict.limit = row.tick
             return False
@@ -445,7 +453,9 @@ def parent_conformance(order, freed, verdict):
 @compiled
 def model_limits(order, verdict):
     """23. A model's input near what it was trained on, its features fresh, its action in the trained range."""
-    if not within(order.distance, order.most_distance, verdict) or not within(abs(order.features_age), order.most_age, verdict):
+    if not within(order.distance, order.most_distance, verdict) or order.distance < 0:
+        return False
+    if not within(order.features_age, order.most_age, verdict) or order.features_age < 0:  # from the future
         return False
     return within(order.action, order.most_action, verdict) and within(-order.action, -order.least_action, verdict)
 

@@ -119,6 +119,8 @@ class Firm:
 
     def hold(self, strategy: str, symbol: str, lots: int, price: float) -> None:
         """The position with which the day starts, at a price in ticks: profit counts from there."""
+        if type(lots) is not int:
+            raise BadInput(f"position in {symbol} was {lots!r}; expected a whole number of lots")
         if not math.isfinite(price):
             raise BadInput(f"price of the position in {symbol} was {price}; expected a number of ticks")
         exposure.hold(self.scopes, self.instruments, self.cells, self._strategy(strategy), self._symbol(symbol), lots, price)
@@ -133,6 +135,8 @@ class Firm:
 
     def messages(self, strategy: str, count: int, now: int) -> None:
         """Messages that a strategy has sent at `now`, the gate not knowing."""
+        if type(count) is not int or count < 0:
+            raise BadInput(f"messages of {strategy} were {count!r}; expected a whole number, 0 or more")
         for _ in range(count):
             exposure.count_message(self.scopes, self._strategy(strategy), now)
 
@@ -163,7 +167,7 @@ class Firm:
         if name == "firm":
             return self.scopes[self.firm : self.firm + 1]
         known = {"desk": (self.desks, self.scopes), "strategy": (self.strategies, self.scopes), "symbol": (self.symbols, self.instruments)}
-        if kind not in known or own not in known[kind][0]:
+        if kind not in known or not own or own not in known[kind][0]:
             raise BadInput(f"scope was {name!r}; expected firm, desk.NAME, strategy.NAME or symbol.NAME")
         names, rows = known[kind]
         return rows[names[own] : names[own] + 1]
@@ -182,6 +186,6 @@ def refuse_no_time(now: object, what: str) -> None:
 
 
 def _place(places: dict[str, int], name: str, what: str) -> int:
-    if name not in places:
+    if not name or name not in places:
         raise BadInput(f"{what} was {name!r}; expected {', '.join(filter(None, places))}")
     return places[name]

@@ -75,7 +75,7 @@ def judge(scopes, symbols, cells, resting, used, windows, order, verdict):
     if order.replaces >= 0:
         freed, freed_value, freed_orders = old.lots, old.value, 1.0
     verdict.rule = own_controls(scopes[order.strategy], symbol, cells, order, freed, windows, verdict)
-    if verdict.rule == 0 and not self_match(resting, used, order, verdict):
+    if verdict.rule == 0 and not self_match(resting, used, symbol, order, verdict):
         verdict.rule = SELF_MATCH
     value, at = order.lots * order.tick * symbol.money, order.strategy
     while verdict.rule == 0 and at >= 0:
