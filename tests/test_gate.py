@@ -450,6 +450,24 @@ def test_what_a_model_cannot_have_seen_is_refused(distance: float, age: int, pas
     assert passes or (isinstance(answer, Refused) and answer.rule == "model_limits")
 
 
+def test_who_is_beyond_a_limit_may_still_reduce() -> None:
+    tried = gate()
+    tried.firm.hold("alpha", "ONE", 900, 10000.0)
+    assert isinstance(tried.check(child(1, side=-1, lots=200, tick=10020), CLOCK), Approved)
+    tight = changed(
+        tried.firm.limits, {"version": 2, "strategy.alpha.gross": 50e3, "strategy.alpha.open_orders": 0, "strategy.alpha.open_value": 1e3}
+    )
+    change(tried, tight, "ann", None, CLOCK)
+    smaller = tried.check(Replace(id="r1", target="o1", lots=100, time=CLOCK), CLOCK)
+    assert isinstance(smaller, Approved)
+    more = tried.check(child(2, lots=10), CLOCK)
+    assert isinstance(more, Refused)
+    assert more.rule == "exposure"
+    fewer = tried.check(child(3, side=-1, lots=10, tick=10020), CLOCK)
+    assert isinstance(fewer, Refused)
+    assert fewer.rule == "open_orders"
+
+
 def test_nobody_names_a_second_person_alone() -> None:
     looser = changed(parse(LIMITS), {"people": ["ann", "annie"]})
     with pytest.raises(BadInput, match="would be looser"):

@@ -290,7 +290,10 @@ def position(cell, symbol, order, freed, verdict):
 
 @compiled
 def exposure(scope, cell, symbol, order, freed, verdict):
-    """9. Gross and net exposure of a scope in the worst case, at the order's price where that is dearer than the reference."""
+    """9. Gross and net exposure of a scope in the worst case, at the order's price where that is dearer than the reference.
+
+    Who is beyond the limit may send what adds nothing to the worst case: what leads back.
+    """
     more = (order.lots - freed) * symbol.money
     price = max(symbol.reference, 1.0 * order.tick)
     value = symbol.reference * symbol.money
@@ -301,7 +304,9 @@ def exposure(scope, cell, symbol, order, freed, verdict):
     else:
         gross = max(abs(long * value), abs(short * value - more * price))
         net = -(scope.short - more * price)
-    return within(scope.gross - cell.gross + gross, scope.most_gross, verdict) and within(net, scope.most_net, verdict)
+    if not gross <= cell.gross and not within(scope.gross - cell.gross + gross, scope.most_gross, verdict):
+        return False
+    return within(net, scope.most_net, verdict)
 
 
 @compiled
@@ -318,9 +323,10 @@ def drawdown(scope, verdict):
 
 @compiled
 def open_orders(scope, order, freed_orders, freed_value, value, verdict):
-    """12. Open orders, and their value."""
-    more = scope.orders + 1.0 - freed_orders
-    return within(more, scope.most_orders, verdict) and within(scope.value + value - freed_value, scope.most_value, verdict)
+    """12. Open orders, and their value; a replacement adds none, and a smaller one no value."""
+    if freed_orders == 0.0 and not within(scope.orders + 1.0, scope.most_orders, verdict):
+        return False
+    return value <= freed_value or within(scope.value + value - freed_value, scope.most_value, verdict)
 
 
 @compiled
