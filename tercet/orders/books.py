@@ -117,9 +117,7 @@ class Books:
         if report.happening not in EXECUTIONS:
             return ""
         first, owner = self._executions.reports.get(report.exec_id), self._owner(report.order)
-        if first is not None and any(
-            getattr(first, name) != getattr(report, name) for name in ("order", "side", "lots", "price", "happening")
-        ):
+        if first is not None and any(getattr(first, name) != getattr(report, name) for name in SAME):
             return f"came twice, as {first.lots} lots at {first.price} and as {report.lots} at {report.price}; expected the same"
         if report.happening == Happening.FILLED and owner is not None and (owner.side, owner.symbol) != (report.side, report.symbol):
             return f"side was {report.side} of {report.symbol}; expected its order's, {owner.side} of {owner.symbol}"
