@@ -23,7 +23,8 @@ FLOORS = (
 FLOOR = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
 
 COMPILED_PACKAGES = ("tercet.book", "tercet.sim")
-COMPILED_FILES = ("tercet.signals.features", "tercet.execution.view", "tercet.backtest.episode", "tercet.envs.rewards")
+COMPILED_FILES = ("tercet.execution.view", "tercet.backtest.episode", "tercet.envs.rewards")
+COMPILED_FILES += tuple(f"tercet.signals.{name}" for name in ("fading", "features", "ladder", "orderflow", "tape"))
 # Runs once, over tables and fitted curves, and no compiled file may import it.
 PLAIN_FILES = ("tercet.sim.calibrate",)
 # dataclasses, functools and collections.abc stay outside the machine code: a Settings beside its user, a dtype made once, names of types.

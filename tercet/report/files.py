@@ -7,18 +7,19 @@ from pathlib import Path
 from tercet.errors import BadInput
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file through a temporary one beside it, where a link leads; BadInput where that cannot be done, with nothing left."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file (text in UTF-8) through a temporary one beside it, where a link leads; BadInput where it cannot be done."""
     temporary = None
+    told = content.encode() if isinstance(content, str) else content
     path = path.resolve()
     try:
         if path.exists() and not path.is_file():  # a device or a pipe stays what it is
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(told)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(text)
+            file.write(told)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

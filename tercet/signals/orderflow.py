@@ -1,0 +1,93 @@
+"""ORDERFLOW: order-flow imbalance at the touch, level by level and integrated; and how deep the book usually is.
+
+Cont, Kukanov & Stoikov (2014); Xu, Gould & Howison (2019); Cont, Cucuringu & Zhang (2023), whose integrated imbalance is the first
+principal component of the levels, here with weights that come from outside: equal ones, or those of earlier days.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+
+from tercet.compiled import compiled
+from tercet.signals.fading import S1, S10, S60
+from tercet.signals.ladder import LEVELS
+
+EVENTS: Final = (10, 50, 100)  # e-folding numbers of events
+CLOCKS: Final = (S1, S10, S60)
+DEPTH_EVENTS: Final = 1000
+_KEPT: Final = tuple(math.exp(-1.0 / number) for number in EVENTS)
+_DEPTH_KEPT: Final = math.exp(-1.0 / DEPTH_EVENTS)
+
+ORDERFLOW: Final = np.dtype(
+    [
+        ("total", np.int64, LEVELS),  # lots since the start
+        ("level", np.float64, LEVELS),  # lots, forgetting over 10 s
+        ("touch", np.float64, len(CLOCKS)),  # the same of the touch, by seconds
+        ("touch_events", np.float64, len(EVENTS)),  # and by events
+        ("all", np.float64, len(CLOCKS)),  # the levels by their weights
+        ("all_events", np.float64, len(EVENTS)),
+        ("depth", np.float64),  # lots of a level, summed over events that fade
+        ("weight", np.float64),  # of those events
+    ],
+    align=True,
+)
+
+
+@compiled(forceinline=True)
+def fade(flow, fading):
+    """Let the sums forget what the clock's last step says."""
+    ten = fading.by[S10]
+    for level in range(LEVELS):
+        flow.level[level] *= ten
+    for i in range(len(CLOCKS)):
+        flow.touch[i] *= fading.by[CLOCKS[i]]
+        flow.all[i] *= fading.by[CLOCKS[i]]
+
+
+@compiled(forceinline=True)
+def flowed(flow, ladder, weights, first, stop):
+    """A message changed the levels [first, stop) of the ladder, perhaps none."""
+    touch, total = 0.0, 0.0
+    for level in range(first, stop):
+        gained = ladder.gained[level]
+        flow.total[level] += gained
+        flow.level[level] += gained
+        total += weights[level] * gained
+    if first == 0 and stop > 0:
+        touch = 1.0 * ladder.gained[0]
+    for i in range(len(CLOCKS)):
+        flow.touch[i] += touch
+        flow.all[i] += total
+    for i in range(len(EVENTS)):
+        flow.touch_events[i] = flow.touch_events[i] * _KEPT[i] + touch
+        flow.all_events[i] = flow.all_events[i] * _KEPT[i] + total
+    flow.depth = flow.depth * _DEPTH_KEPT + ladder.total / (2.0 * LEVELS)
+    flow.weight = flow.weight * _DEPTH_KEPT + 1.0
+
+
+@compiled
+def usual_depth(flow):
+    """Lots that a level usually holds: the mean over both sides and the last DEPTH_EVENTS messages; NaN before the first."""
+    return flow.depth / flow.weight if flow.depth > 0.0 else math.nan
+
+
+@compiled
+def write(flow, fading, out, at):
+    """Write this family from out[at] on; returns where the next goes."""
+    depth = usual_depth(flow)
+    for i in range(len(CLOCKS)):
+        out[at] = flow.touch[i] * fading.ahead[CLOCKS[i]] / depth
+        out[at + 6] = flow.all[i] * fading.ahead[CLOCKS[i]] / depth
+        at += 1
+    for i in range(len(EVENTS)):
+        out[at] = flow.touch_events[i] / depth
+        out[at + 6] = flow.all_events[i] / depth
+        at += 1
+    at += 6
+    for level in range(LEVELS):
+        out[at] = flow.level[level] * fading.ahead[S10] / depth
+        out[at + LEVELS] = flow.total[level]
+        at += 1
+    out[at + LEVELS] = depth
+    return at + LEVELS + 1
