@@ -103,8 +103,8 @@ def effective_trials(returns: ArrayLike) -> float:
     if count == 1:
         return 1.0
     between = np.corrcoef(values, rowvar=False)
-    rho: float = max(0.0, (float(between.sum()) - count) / (count * (count - 1)))
-    return rho + (1 - rho) * count
+    rho = max(0.0, (float(between.sum()) - count) / (count * (count - 1)))
+    return float(rho + (1 - rho) * count)
 
 
 def expected_maximum_sharpe(trials: float, variance: float) -> float:
