@@ -27,7 +27,8 @@ class Mean:
 def automatic_lag(values: ArrayLike) -> int:
     """The lag for Bartlett weights: Newey & West, Review of Economic Studies 61(4), 1994, table I and section 3, without prewhitening.
 
-    n = ⌊4(T/100)^(2/9)⌋, s0 = σ0 + 2Σσj, s1 = 2Σj·σj (j = 1..n), lag = ⌊1.1447·((s1/s0)²)^(1/3)·T^(1/3)⌋, at most T − 1.
+    n = ⌊4(T/100)^(2/9)⌋, s0 = σ0 + 2Σσj, s1 = 2Σj·σj (j = 1..n), lag = ⌊1.1447·((s1/s0)²)^(1/3)·T^(1/3)⌋, here at most
+    T / 4: where s0 is near 0 the rule asks for more, and a t with so long a lag is no longer normal.
     """
     found = varying(values, "values", LEAST)
     size = len(found)
@@ -37,7 +38,7 @@ def automatic_lag(values: ArrayLike) -> int:
     s0, s1 = own[0] + 2 * own[1:].sum(), 2 * (js * own[1:]).sum()
     if s0 == 0:
         raise BadInput("values: expected autocovariances that do not cancel, found a sum of 0; name the lag")
-    return int(min(1.1447 * ((s1 / s0) ** 2) ** (1 / 3) * size ** (1 / 3), size - 1))
+    return int(min(1.1447 * ((s1 / s0) ** 2) ** (1 / 3) * size ** (1 / 3), size // 4))
 
 
 def hac_mean(values: ArrayLike, lag: int | None = None) -> Mean:

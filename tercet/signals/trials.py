@@ -70,7 +70,7 @@ class Ledger:
 
         scores: one or more, finite; the one named "sharpe", per observation, feeds the deflated Sharpe.
         """
-        wrong = [name for name, score in scores.items() if not (isinstance(score, Real) and isfinite(score))]
+        wrong = [name for name, score in scores.items() if not _is_finite(score)]
         if wrong or not scores:
             found = f"{wrong[0]} = {scores[wrong[0]]}" if wrong else "none"
             raise BadInput(f"trial of {experiment!r}: expected finite validation scores, found {found}")
@@ -277,6 +277,10 @@ def _line(trial: Trial) -> bytes:
 def _unsealed(line: bytes) -> tuple[bytes, str]:
     body, _, seal = line.rpartition(b',"seal":"')
     return body + b"}", seal[:-3].decode(errors="replace") if seal.endswith(b'"}\n') else ""
+
+
+def _is_finite(score: object) -> bool:
+    return isinstance(score, Real) and isfinite(score)
 
 
 def _hash(line: bytes) -> str:
