@@ -1,0 +1,1 @@
+"""Pillar 1: what may happen next."""
