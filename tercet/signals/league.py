@@ -1,0 +1,154 @@
+"""The league: every expert on the same folds of the same task, each score with what a trade on it would have earned beside it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.signals.fitted import Answers, Expert, Fitted, Numbers, fit
+from tercet.signals.samples import CLASSES, DIRECTION
+from tercet.signals.scores import Calibration, calibration, hac_mean, matthews, net_of_spread, r2_out_of_sample
+from tercet.signals.task import Task
+from tercet.signals.trials import Ledger
+from tercet.signals.walkforward import Fold, WalkForward
+
+Floats = NDArray[np.float64]
+Tell = Callable[[str], None]
+UP = CLASSES.index(1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an expert's answers on all folds were worth."""
+
+    expert: str
+    scores: dict[str, float | None]
+    mean: Floats  # of what was asked, in order of time
+    chances: Floats | None
+    decided: NDArray[np.int64]
+    calibration: Calibration | None  # of the chance of up
+    net: Floats  # of each trade, in the task's unit
+    fit_s: float
+    answer_us: float  # a row, in batches
+    models: tuple[Fitted, ...]
+
+
+@dataclass(frozen=True)
+class League:
+    """All of them on one task."""
+
+    task: str
+    unit: str
+    rows: int  # asked
+    folds: int
+    purged: int
+    left_out: dict[str, int]
+    standings: tuple[Standing, ...]
+    trials: int  # of this experiment in the ledger, these among them
+
+    def best(self, score: str) -> Standing:
+        """The expert that stands highest; raises BadInput where none has that score."""
+        scored = [standing for standing in self.standings if standing.scores.get(score) is not None]
+        if not scored:
+            raise BadInput(f"no expert has a score {score!r}; expected one of {', '.join(self.standings[0].scores)}")
+        return max(scored, key=lambda standing: standing.scores[score] or 0.0)
+
+
+def evaluate(
+    task: Task, experts: Sequence[Expert], split: WalkForward, ledger: Ledger, seed: int = 0, tell: Tell = lambda what: None
+) -> League:
+    """Fit every expert on each fold's past and judge what it says of the stretch after it; every fit is a trial in the ledger."""
+    folds = list(split.split(task.samples))
+    asked = np.concatenate([fold.test for fold in folds])
+    standings = []
+    for expert in experts:
+        tell(expert.name)
+        standings.append(_standing(task, expert, folds, asked, ledger, seed))
+    purged = sum(fold.purged for fold in folds)
+    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), ledger.count(task.name))
+
+
+def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.int64], ledger: Ledger, seed: int) -> Standing:
+    fitted, answers, decided, forecast = [], [], [], []
+    fit_s = answer_s = 0.0
+    for fold in folds:
+        lesson = task.samples.lesson(fold.train, fold.fit_time)
+        began = time.perf_counter()
+        model = fit(expert, lesson, seed)
+        fit_s += time.perf_counter() - began
+        began = time.perf_counter()
+        answer = model.predict(task.samples.questions(fold.test))
+        answer_s += time.perf_counter() - began
+        fitted.append(model)
+        answers.append(answer)
+        decided.append(decisions(answer, lesson.values))
+        forecast.append(answer.mean if task.samples.target != DIRECTION else answer.mean * np.abs(task.move[fold.train]).mean())
+        scored = _scores(task, fold.test, answer, decided[-1], forecast[-1])[0]
+        numbers = {name: value for name, value in scored.items() if value is not None}
+        lineage = model.lineage
+        span = (int(lesson.now.min()), lineage.max_known_time)
+        ledger.record(task.name, lineage.expert, asdict(expert), lineage.data, span, numbers)  # type: ignore[call-overload]  # experts are dataclasses
+    mean = np.concatenate([answer.mean for answer in answers])
+    chances = (
+        np.concatenate([answer.chances for answer in answers if answer.chances is not None]) if answers[0].chances is not None else None
+    )
+    whole = Answers(mean, chances, task.samples.now[asked])
+    choices = np.concatenate(decided)
+    scores, net = _scores(task, asked, whole, choices, np.concatenate(forecast))
+    up = task.samples.spans.value[asked] > 0
+    curve = calibration(chances[:, UP], up, equal_counts=True) if chances is not None else None
+    if curve is not None:
+        scores["calibration_error"] = curve.error
+    return Standing(expert.name, scores, mean, chances, choices, curve, net, fit_s, answer_s / len(asked) * 1e6, tuple(fitted))
+
+
+def decisions(answer: Answers, learned: Floats) -> NDArray[np.int64]:
+    """The class whose chance is highest beside its share in the lesson: what tells most of rare classes too; or the sign of the mean."""
+    if answer.chances is None:
+        return np.sign(answer.mean).astype(np.int64)
+    shares = np.array([max((learned == one).mean(), 1e-6) for one in CLASSES])
+    chosen: NDArray[np.int64] = np.asarray(CLASSES)[(answer.chances / shares).argmax(axis=1)]
+    return chosen
+
+
+def _scores(
+    task: Task, asked: NDArray[np.int64], answer: Answers, decided: NDArray[np.int64], forecast: Numbers
+) -> tuple[dict[str, float | None], Floats]:
+    value, moved = task.samples.spans.value[asked], task.move[asked]
+    scores: dict[str, float | None] = {}
+    if answer.chances is None:
+        scores["r2"] = r2_out_of_sample(value, answer.mean)
+    else:
+        happened = np.searchsorted(CLASSES, value)
+        scores["mcc"] = _matthews(value, decided)
+        scores["mcc_moved"] = _matthews(value[value != 0], np.sign(answer.mean[value != 0]))
+        scores["accuracy"] = float((decided == value).mean())
+        scores["log_loss"] = float(-np.log(np.clip(answer.chances[np.arange(len(value)), happened], 1e-6, 1.0)).mean())
+    scores |= _ic(answer.mean, moved, task.apart)
+    trades = net_of_spread(
+        forecast, moved, task.half_spread[asked], horizon=task.apart, exit_half_spread=task.exit_half_spread[asked], band=0.0
+    )
+    choosy = net_of_spread(forecast, moved, task.half_spread[asked], horizon=task.apart, exit_half_spread=task.exit_half_spread[asked])
+    for name, found in (("", trades), ("choosy_", choosy)):
+        scores[f"{name}trades"] = found.count
+        scores[f"{name}gross"] = float(found.gross.mean()) if found.count else None
+        scores[f"{name}net"] = found.mean_net
+    return scores, choosy.net
+
+
+def _matthews(truth: Floats, decided: NDArray[Any]) -> float | None:
+    """None where nothing was told apart."""
+    return matthews(truth, decided) if len(np.unique(decided)) > 1 and len(np.unique(truth)) > 1 else None
+
+
+def _ic(mean: Numbers, moved: Floats, apart: int) -> dict[str, float | None]:
+    """Correlation of what was said with what happened, and its t by Newey and West over as many lags as labels overlap."""
+    if mean.std() == 0.0 or moved.std() == 0.0:
+        return {"ic": None, "ic_t": None}
+    product = (mean - mean.mean()) / mean.std() * (moved - moved.mean()) / moved.std()
+    found = hac_mean(product, lag=min(2 * apart, len(product) - 2))
+    return {"ic": found.mean, "ic_t": found.t}

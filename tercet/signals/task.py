@@ -1,0 +1,79 @@
+"""A task: samples to forecast, and what a forecast would have earned; each comes with the split that it is judged by."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.market.events import REVEAL
+from tercet.market.store import Day
+from tercet.signals.days import features_of
+from tercet.signals.labels import directions, moves
+from tercet.signals.samples import DIRECTION, Samples
+
+Floats = NDArray[np.float64]
+SUMS = "ofi_total_"  # sums since the start: they wander, so they are told as changes
+
+
+@dataclass(frozen=True)
+class Task:
+    """Samples, and beside each of them what was to be earned: the move of the mid until the label ends and half the spread, in `unit`."""
+
+    name: str
+    samples: Samples
+    move: Floats
+    half_spread: Floats
+    exit_half_spread: Floats
+    apart: int  # decisions between two trades, so that they do not overlap
+    unit: str
+    left_out: dict[str, int]  # rows that are in the data and not here, by reason
+
+
+def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, frame: pl.DataFrame | None = None) -> Task:
+    """Where the mid of a stored day goes over the next `horizon` messages, asked after each of them, from all microstructure features.
+
+    band: moves up to so many half-spreads are no direction. frame: `message_features(day)`, where it is there already.
+    """
+    rows = message_features(day) if frame is None else frame
+    names = tuple(name for name in rows.columns if name not in ("event_time", "mid2", "half_spread"))
+    time, half = rows["event_time"].to_numpy(), rows["half_spread"].to_numpy()
+    mid = 0.5 * rows["mid2"].to_numpy()
+    table = rows.select(names).to_numpy()
+    known = np.isfinite(table).all(axis=1) & np.isfinite(mid)
+    left_out = {"no feature yet": int((~known).sum()), "the day ends first": horizon}
+    if known.sum() <= horizon:
+        raise BadInput(f"{day.meta.symbol}: {int(known.sum())} messages have all features; expected more than the horizon, {horizon}")
+    time, half, mid, table = time[known], half[known], mid[known], table[known]
+    moved = moves(time, mid, horizon, latency_ns)
+    told = directions(moved, band * half[moved.rows])
+    samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, 0, DIRECTION)
+    at_end = half[moved.rows + horizon]
+    return Task(f"direction {horizon}", samples, moved.spans.value, half[moved.rows], at_end, horizon, "ticks", left_out)
+
+
+def message_features(day: Day, latency_ns: int = 0) -> pl.DataFrame:
+    """All features of a stored day after each message (what a message reveals belongs to it), with mid2 and half_spread in ticks.
+
+    Where a feature is null for a while, its last value stands for it; sums since the start are told as changes over 10 to 100 messages.
+    """
+    frame = features_of(day, every="1events", latency_ns=latency_ns)
+    revealing = np.r_[day.events["kind"][1:] == REVEAL, False]
+    frame = frame.filter(pl.Series(~revealing[: len(frame)]))
+    sums = [name for name in frame.columns if name.startswith(SUMS)]
+    half = (0.5 * (pl.col("ask") - pl.col("bid"))).cast(pl.Float64).forward_fill().alias("half_spread")
+    changes = [
+        (pl.col(name) - pl.col(name).shift(back, fill_value=0.0)).alias(f"{name.replace('total', f'last{back}')}")
+        for name in sums
+        for back in (10, 50, 100)
+    ]
+    mid2 = pl.col("mid2").cast(pl.Float64).forward_fill()
+    changes += [(0.5 * (mid2 - mid2.shift(back))).fill_null(0.0).alias(f"moved_{back}e") for back in (1, 2, 5, 10, 20, 50, 100)]
+    passed = pl.col("event_time") - pl.col("event_time").shift(1).fill_null(pl.col("event_time").first())
+    changes += [
+        ((passed.rolling_sum(back, min_samples=1) * 1e-9) + 1e-6).log().alias(f"passed_{back}e") for back in (1, 2, 5, 10, 20, 50, 100)
+    ]
+    told = frame.with_columns(half, mid2.alias("mid2"), *changes).drop("known_time", "bid", "ask", *sums)
+    empty = [name for name in told.columns if told[name].null_count() == len(told)]
+    return told.drop(empty).with_columns(pl.all().forward_fill()).with_columns(pl.exclude("event_time").fill_null(float("nan")))
