@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from random import Random
@@ -23,6 +24,7 @@ from tercet.orders.checks import RULES
 from tercet.orders.gate import Gate
 from tercet.orders.ledger import Ledger
 from tercet.orders.limits import changed, leaves, loosened, parse
+from tercet.orders.order import FINAL
 from tercet.orders.recovery import Open, Recovered
 from tercet.orders.startup import retake
 from tercet.orders.supervision import act, change, override, watch
@@ -115,12 +117,15 @@ def test_the_worst_case_never_exceeds_a_limit_in_any_sequence_of_orders_and_repo
 @given(st.integers(0, 2**32))
 @settings(max_examples=150, deadline=None)
 def test_the_gate_counts_what_the_ledger_counts_whatever_order_reports_come_in(seed: int) -> None:
-    """Positions are the same all along, what is open is no less; where every wish was answered, and reports in order, it is the same."""
+    """Positions are the same all along, what is open is no less; where every wish was answered, and reports in order, it is the same.
+
+    A replacement of what the gate has not heard of yet is one that it would have refused: from there on only positions are compared.
+    """
     rng, tried, ledger = Random(seed), gate(), Ledger()
     wishes = [child(number, side=rng.choice([1, -1]), lots=rng.randint(1, 60)) for number in range(rng.randint(1, 4))]
     told = merged(rng, [Story(rng, wish).tell(rng.randrange(16)) for wish in wishes])
     late = rng.random() < 0.5
-    row, replacing = tried.firm.instruments[tried.firm.symbols["ONE"]], False
+    row, blind = tried.firm.instruments[tried.firm.symbols["ONE"]], False
     for event in delivered(rng, told) if late else told:
         assert not isinstance(event, str)
         ledger.fold(event)
@@ -128,13 +133,25 @@ def test_the_gate_counts_what_the_ledger_counts_whatever_order_reports_come_in(s
             tried.hear(event)
         else:
             tried.adopt(event)
-        replacing |= isinstance(event, Replace)
-        most = ledger.open_lots("A1", "ONE")
+        blind |= isinstance(event, Replace) and event.id not in tried.books.owners
         assert row["position"] == ledger.lots("A1", "ONE")
         assert tried.firm.scope("firm")["orders"] == len(tried.books.open)
-        assert replacing or (row["open_buy"] >= most[0] and row["open_sell"] >= most[1])
-    if not (late and replacing):
+        assert blind or (row["open_buy"] >= may_trade(ledger, 1) and row["open_sell"] >= may_trade(ledger, -1))
+    assert blind or (row["open_buy"], row["open_sell"]) == (may_trade(ledger, 1), may_trade(ledger, -1))
+    if not late:
         assert (row["open_buy"], row["open_sell"]) == ledger.open_lots("A1", "ONE")
+
+
+def may_trade(ledger: Ledger, side: int) -> int:
+    """Lots that may still trade on a side: of orders that replace one another the largest that has neither ended nor been executed whole,
+    less what all of them filled.
+    """
+    total = 0
+    for orders in {id(order.chain): order.chain.orders for order in ledger.orders.values() if order.chain.side == side}.values():
+        executed, filled = max(order.executed for order in orders), max(order.filled for order in orders)
+        most = max((order.child.lots for order in orders if order.state not in FINAL and order.child.lots > executed), default=0)
+        total += max(most - filled, 0)
+    return total
 
 
 def test_more_orders_can_be_open_than_there_were_rows_at_first() -> None:
@@ -614,3 +631,222 @@ def test_a_stop_waits_at_its_own_price() -> None:
     assert isinstance(answer, Approved)
     assert isinstance(answer.message, Child)
     assert (answer.message.kind, answer.message.stop_tick, answer.message.tick) == ("stop_limit", 11000, 11550)
+
+
+@pytest.mark.parametrize(("ahead", "alive"), [(0, True), (10**7, True), (10**7 + 1, False), (3 * 10**9, False), (-3 * 10**9, True)])
+def test_a_clock_that_runs_ahead_keeps_nobody_alive(ahead: int, alive: bool) -> None:
+    tried = gate()
+    tried.adopt(child(1, lots=10))
+    tried.firm.heartbeat("alpha", CLOCK + ahead)
+    assert rule_of(tried.check(child(2), CLOCK)) == ("" if alive else "dead_man")
+    assert (watch(tried, CLOCK) == []) == alive
+
+
+def rule_of(answer: Approved | Refused) -> str:
+    """The control that has refused, empty where none has."""
+    return answer.rule if isinstance(answer, Refused) else ""
+
+
+def bounded(tried: Gate, **values: float) -> None:
+    """Put tighter limits into force."""
+    change(tried, changed(tried.firm.limits, {name.replace("__", "."): value for name, value in values.items()}), "ann", None, CLOCK)
+
+
+BEYOND: dict[str, Callable[[Gate], Any]] = {
+    "reduce_only": lambda tried: act(tried, Command(act=Act.REDUCE, scope="strategy.alpha", by="ann", time=CLOCK)),
+    "largest_quantity": lambda tried: bounded(tried, instrument__ONE__lots=30),
+    "largest_value": lambda tried: bounded(tried, instrument__ONE__value=3e3),
+    "price_collar": lambda tried: bounded(tried, instrument__ONE__far=0.0001),
+    "collar_over_time": lambda tried: [
+        tried.hear(report(n, "o0", Happening.FILLED, side=-1, lots=1, price=price)) for n, price in enumerate((10000.0, 9000.0))
+    ],
+    "repeated_execution": lambda tried: [tried.firm.filled_whole("alpha", CLOCK) for _ in range(4)],
+    "position": lambda tried: bounded(tried, instrument__ONE__position=30),
+    "exposure": lambda tried: bounded(tried, strategy__alpha__gross=3e3, strategy__alpha__net=3e3),
+    "open_orders": lambda tried: bounded(tried, strategy__alpha__open_orders=0, strategy__alpha__open_value=3e3),
+    "participation": lambda tried: bounded(tried, instrument__ONE__volume_share=0.0),
+    "permissions": lambda tried: bounded(tried, instrument__ONE__located=10),
+    "parent_conformance": lambda tried: tried.parent("p", 30),
+}
+
+
+@pytest.mark.parametrize("rule", BEYOND)
+def test_what_only_takes_lots_from_an_order_goes_where_more_would_not(rule: str) -> None:
+    for lots, tick, smaller in ((50, 10010, True), (50, None, True), (100, 10010, True), (50, 10009, False), (110, 10010, False)):
+        tried = gate()
+        tried.parent("p", 1000)
+        first = child(1, side=-1, tick=10010, short=True, parent="p")
+        assert isinstance(tried.check(first, CLOCK), Approved)
+        BEYOND[rule](tried)
+        answer = rule_of(tried.check(Replace(id="x", target="o1", lots=lots, tick=tick, time=CLOCK), CLOCK))
+        assert smaller or answer == rule or (lots, rule) in WITHIN
+        assert not smaller or answer == ""
+
+
+# Of fewer lots at a better price, what is within these limits still.
+WITHIN = {(50, rule) for rule in ("exposure", "position", "parent_conformance", "largest_value", "open_orders")}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        (lambda tried: act(tried, Command(act=Act.KILL, scope="firm", by="ann", time=CLOCK)), "kill_switch"),
+        (lambda tried: tried.firm.earned("alpha", "ONE", -4001.0), "daily_loss"),
+        (lambda tried: tried.firm.heartbeat("alpha", CLOCK - 10**10), "dead_man"),
+        (lambda tried: tried.firm.mark("ONE", 9999, 10001, CLOCK - 10**10), "market_state"),
+        (lambda tried: tried.timed_out("o1", CLOCK), "reconciliation"),
+        (lambda tried: tried.firm.messages("alpha", 20, CLOCK), "message_rate"),
+        (lambda tried: tried.parent("p", 1000, end=CLOCK - 1), "parent_conformance"),
+    ],
+)
+def test_where_nothing_may_go_or_nobody_sees_an_order_is_cancelled_and_not_made_smaller(wrong: Callable[[Gate], Any], rule: str) -> None:
+    tried = gate()
+    tried.parent("p", 1000)
+    tried.check(child(1, parent="p"), CLOCK)
+    wrong(tried)
+    assert rule_of(tried.check(Replace(id="x", target="o1", lots=50, time=CLOCK), CLOCK)) == rule
+    assert isinstance(tried.check(Cancel(id="c", target="o1", time=CLOCK), CLOCK), Approved)
+
+
+def test_fewer_lots_at_another_price_are_judged_by_that_price() -> None:
+    tried = gate()
+    tried.check(child(1), CLOCK)
+    assert rule_of(tried.check(Replace(id="x", target="o1", lots=50, tick=7900, time=CLOCK), CLOCK)) == "price_collar"
+
+
+def test_no_id_is_used_twice_by_orders_and_cancels_alike() -> None:
+    heard: list[Any] = []
+    tried = gate(heard)
+    for number in (1, 2):
+        assert isinstance(tried.check(child(number, lots=10 * number), CLOCK), Approved)
+    tried.check(Cancel(id="c", target="o1", time=CLOCK), CLOCK)
+    assert rule_of(tried.check(child(3, id="c", lots=30), CLOCK)) == "duplicates"
+    assert rule_of(tried.check(Replace(id="c", target="o2", lots=30, time=CLOCK), CLOCK)) == "duplicates"
+    assert isinstance(tried.check(Cancel(id="o2", target="o1", time=CLOCK), CLOCK), Approved)  # it passes, and the venue may refuse it
+    assert [one.rule for one in heard if isinstance(one, Alert)] == ["duplicates"]
+    tried.hear(report(1, "o2", Happening.CANCELED))
+    assert list(tried.books.open) == ["o1"]
+    tried.hear(report(2, "c", Happening.CANCELED))
+    assert tried.books.open == {}
+
+
+@pytest.mark.parametrize(("tick", "rule"), [(10050, ""), (10100, "self_match"), (10200, "self_match"), (10201, "")])
+def test_a_stop_may_not_be_triggered_into_an_order_of_ours(tick: int, rule: str) -> None:
+    """What we have before its trigger has traded when the price gets there."""
+    tried = gate()
+    assert isinstance(tried.check(child(1, side=-1, tick=tick, short=True), CLOCK), Approved)
+    answer = tried.check(child(2, kind=Kind.STOP_LIMIT, stop_tick=10100, tick=10200), CLOCK)
+    assert rule_of(answer) == rule
+
+
+def test_a_limit_order_waits_for_no_price() -> None:
+    answer = gate().check(child(1, tick=12000, stop_tick=11500), CLOCK)
+    assert rule_of(answer) == "conformity"
+
+
+@pytest.mark.parametrize(
+    ("fills", "amend", "rule"),
+    [
+        ([(10, 10000.0), (10, 10500.0)], {}, "collar_over_time"),
+        ([(10, 10000.0), (10, 10500.0)], {"happening": Happening.BUSTED}, "collar_over_time"),
+        ([(10, 10500.0), (1000, 10000.0)], {}, ""),
+        ([(10, 10500.0), (1000, 10000.0)], {"happening": Happening.BUSTED}, "collar_over_time"),  # it hid the other one
+        ([(10, 10000.0), (10, 10500.0)], {"happening": Happening.CORRECTED, "lots": 10, "price": 10000.0}, ""),
+        ([(10, 10000.0), (10, 10000.0)], {"happening": Happening.CORRECTED, "lots": 10, "price": 10500.0}, "collar_over_time"),
+        ([(10, 10000.0), (10, 10000.0)], {"happening": Happening.CORRECTED, "lots": 0, "price": 10500.0}, ""),
+    ],
+)
+def test_a_bust_undoes_no_movement_of_the_price(fills: list[Any], amend: dict[str, Any], rule: str) -> None:
+    tried = gate()
+    tried.firm.hold("beta", "ONE", -sum(lots for lots, _ in fills), 10000.0)
+    for number, (lots, price) in enumerate(fills):
+        tried.hear(report(number, "o0", Happening.FILLED, lots=lots, price=price))
+    if amend:
+        tried.hear(report(9, "o0", refers_to="e1", **amend))
+    assert rule_of(tried.check(child(1, lots=10), CLOCK)) == rule
+
+
+def test_own_volume_is_the_most_that_was_ever_said_to_have_traded() -> None:
+    fill, smaller = report(1, "o0", Happening.FILLED, lots=60, price=10000.0), {"refers_to": "e1", "price": 10000.0}
+    bust = report(2, "o0", Happening.BUSTED, refers_to="e1")
+    more, less = (report(lots, "o0", Happening.CORRECTED, lots=lots, **smaller) for lots in (80, 20))
+    for told, most in (([fill, bust], 60), ([bust, fill], 60), ([fill, more, less], 80), ([more, fill], 80), ([less, bust, fill], 60)):
+        tried = gate()
+        for one in told:
+            tried.hear(one)
+        assert tried.firm.instruments["own_volumes"][0].sum() == most
+
+
+def test_losses_are_those_of_the_day_and_who_is_halted_stays_so() -> None:
+    tried, morrow = gate(), CLOCK + 86_400 * 10**9
+    tried.firm.earned("alpha", "ONE", 9000.0)
+    watch(tried, CLOCK)
+    watch(tried, morrow)
+    tried.firm.mark("ONE", 9999, 10001, morrow)
+    tried.firm.heartbeat("alpha", morrow)
+    tried.firm.traded("ONE", 10**6, morrow)
+    assert tried.firm.scope("strategy.alpha")["profit"][0] == 0.0
+    tried.firm.earned("alpha", "ONE", -2001.0)
+    assert rule_of(tried.check(child(1), morrow)) == "reduce_only"
+    assert rule_of(tried.check(child(1), morrow + 10**9)) == "reduce_only"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "begins", "profit"), [(6399, 0.0, -500.0), (6400, 0.0, 0.0), (6400, 3600.0, -500.0), (10_000, 3600.0, 0.0)]
+)
+def test_a_day_of_losses_begins_when_the_limits_say(seconds: int, begins: float, profit: float) -> None:
+    """CLOCK is 6,400 seconds before midnight. What is held is worth its price then."""
+    tried = gate(windows__day_s=begins)
+    watch(tried, CLOCK)
+    tried.firm.hold("alpha", "ONE", 1000, 10050.0)
+    watch(tried, CLOCK + seconds * 10**9)
+    assert tried.firm.scope("firm")["profit"][0] == profit
+    tried.firm.mark("ONE", 10009, 10011, CLOCK)
+    assert tried.firm.scope("firm")["profit"][0] == pytest.approx(profit + 100.0)
+
+
+def test_after_a_restart_profit_is_that_of_the_day() -> None:
+    def traded(number: int, side: int, price: float, time: int) -> Report:
+        return msgspec.structs.replace(
+            report(number, "o0", Happening.FILLED, side=side, lots=100, price=price), time=time, strategy="alpha"
+        )
+
+    day = 86_400 * 10**9
+    lost = [traded(1, 1, 10000.0, CLOCK - day), traded(2, -1, 4000.0, CLOCK - day)]
+    for told, profit in ((lost, 0.0), ([*lost, traded(3, 1, 10000.0, CLOCK), traded(4, -1, 9900.0, CLOCK)], -100.0)):
+        anew = gate()
+        retake(anew, Recovered(told, Open(), set(), len(told), ""), CLOCK + 1)
+        assert anew.firm.scope("strategy.alpha")["profit"][0] == pytest.approx(profit)
+        assert anew.firm.scope("strategy.alpha")["mode"][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"), [(None, 300), (Happening.REPLACE_REJECTED, 0), (Happening.REPLACED, 300), (Happening.CANCELED, 0)]
+)
+def test_a_replacement_may_be_working_though_its_order_has_ended(answer: Happening | None, left: int) -> None:
+    tried = gate(instrument__ONE__position=400)
+    tried.parent("p", 500)
+    tried.check(child(1, parent="p"), CLOCK)
+    tried.check(Replace(id="x", target="o1", lots=300, time=CLOCK), CLOCK)
+    tried.hear(report(1, "o1", Happening.CANCELED))
+    if answer is not None:
+        tried.hear(report(2, "x", answer, replaces="o1" if answer == Happening.REPLACED else None))
+    assert tried.firm.cells["open_buy"].sum() == left
+    assert tried.books.parents["p"].left == 500 - left
+    assert rule_of(tried.check(child(2, lots=200), CLOCK)) == ("position" if left else "")
+
+
+def test_an_answer_that_comes_again_is_not_that_of_the_next_replacement() -> None:
+    for answer, replaces, left in (
+        (Happening.REPLACED, "o1", 400),
+        (Happening.REPLACED, None, 400),
+        (Happening.REPLACE_REJECTED, None, 400),
+    ):
+        tried = gate()
+        tried.check(child(1), CLOCK)
+        tried.check(Replace(id="x", target="o1", lots=200, time=CLOCK), CLOCK)
+        first = report(1, "x" if answer == Happening.REPLACED else "o1", answer, replaces=replaces)
+        tried.hear(first)
+        tried.check(Replace(id="y", target=next(iter(tried.books.open)), lots=400, time=CLOCK), CLOCK)
+        tried.hear(first)
+        assert tried.firm.cells["open_buy"].sum() == left

@@ -215,7 +215,7 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
     """Those from drawdown on."""
     gain = {"profits": {"alpha": 2500}}
     asleep, awake = {"heartbeats": {"alpha": CLOCK - 3 * NS - 1}}, {"heartbeats": {"alpha": CLOCK - 3 * NS}}
-    child = {"parent": "p"}
+    child, stop = {"parent": "p"}, {"kind": "stop_limit", "price": 102.0}
     sold = {"open_orders": [resting(-1, 100, 101.0)]}
     meets = {"open_orders": [resting(-1, 100, 100.0, "alpha")]}
     return [
@@ -238,6 +238,13 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
             {"side": -1, "price": 100.01},
             {"open_orders": [resting(1, 50, 100.0, "beta")]},
         ),
+        case(
+            "self_match",
+            "stop into ours",
+            stop | {"stop_price": 101.0},
+            stop | {"stop_price": 101.6},
+            {"open_orders": [resting(-1, 100, 101.5)]},
+        ),
         case("self_match", "market order", MARKET, MARKET | {"symbol": "TWO"}, meets),
         case("permissions", ORDINARY, {"strategy": "beta", "symbol": "TWO", "price": 50.0}, {"strategy": "beta"}),
         case("permissions", "side", {"strategy": "beta", "side": -1}, {"strategy": "beta"}),
@@ -255,6 +262,8 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case("market_state", "crossed", {}, state=marked(bid=100.02), twin_state=marked()),
         case("market_state", "locked", {}, state=marked(bid=100.01), twin_state=marked()),
         case("market_state", EDGE, {"price": 101.01}, {"price": 101.0}, marked(band=[99.0, 101.0])),
+        case("market_state", "band between ticks", {"price": 101.01}, {"price": 101.0}, marked(band=[98.995, 101.005])),
+        case("broken_check", "band that is no number", {}, state=marked(band=[float("nan"), 101.0]), twin_state=marked(band=[99.0, 101.0])),
         case("market_state", "one side missing", {}, state=marked(bid=None), twin_state=marked()),
         case("market_state", "price that is no number", {}, state=marked(ask=float("nan")), twin_state=marked()),
         case("conformity", ORDINARY, {"lots": 15}, {"lots": 20}),
@@ -264,6 +273,7 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case("conformity", "half a lot", {"lots": 10.5}, {"lots": 10}),
         case("conformity", "no side", {"side": 0}, {"side": 1}),
         case("conformity", "words for numbers", {"lots": "100"}, {"lots": 100}),
+        case("conformity", "limit order with a stop price", {"price": 115.0, "stop_price": 112.0}, {}),
         case("conformity", "unknown kind", {"kind": "peg"}, {"kind": "limit"}),
         case("conformity", "expired", until(CLOCK), until(CLOCK + 1)),
         case("conformity", "no id", {"id": ""}, {}),
@@ -283,6 +293,7 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case("kill_switch", "symbol", {}, two, killed("symbol.ONE")),
         case("dead_man", ORDINARY, {}, state={"heartbeats": {"alpha": CLOCK - 60 * NS}}, twin_state={"heartbeats": {"alpha": CLOCK}}),
         case("dead_man", EDGE, {}, state=asleep, twin_state=awake),
+        case("dead_man", "ahead", {}, state={"heartbeats": {"alpha": CLOCK + NS}}, twin_state={"heartbeats": {"alpha": CLOCK + NS // 100}}),
         case("dead_man", BROKEN, {}, state={"heartbeats": {}}, twin_state=awake),
         case("parent_conformance", ORDINARY, child | {"lots": 800}, child | {"lots": 400}, parent),
         case("parent_conformance", EDGE, child | {"lots": 510}, child | {"lots": 500}, parent),
@@ -357,6 +368,7 @@ def state_cases() -> list[dict[str, Any]]:
     collar, conformity = {"rule": "price_collar"}, {"rule": "conformity"}
     good, no = {"decision": "approved"}, {"decision": "refused"}
     kill, arm, confirm = ({"act": act, "scope": "firm", "by": by} for act, by in (("kill", "ann"), ("arm", "ann"), ("confirm", "bob")))
+    reduce = {"act": "reduce", "scope": "strategy.alpha", "by": "ann"}
     loosen = {"act": "limits", "set": {"instrument.ONE.lots": 2000}, "by": "ann"}
     tighten = {"act": "limits", "set": {"instrument.ONE.lots": 50}, "by": "ann"}
     large = {"lots": 810, "price": 120.0}
@@ -408,6 +420,10 @@ def state_cases() -> list[dict[str, Any]]:
         scene("a fill beyond the position's limit leaves nothing but sales", answering(1300, tried({}, no | {"rule": "position"}))),
         scene("what is filled can be sold", answering(1200, tried({"side": -1}, good))),
         scene("replace: larger than allowed", {"replace": changed_order(1400), "expect": no | {"rule": "largest_quantity"}}, resting_one),
+        scene("replace: smaller while reducing", chain(reduce, last={"replace": changed_order(50), "expect": good}), resting_one),
+        scene("replace: larger while reducing", chain(reduce, last={"replace": changed_order(110), "expect": no}), resting_one),
+        scene("replace: smaller while killed", chain(kill, last={"replace": changed_order(50), "expect": no}), resting_one),
+        scene("cancel: its id is used", {"cancel": {"id": "n1", "target": "r1"}, "expect": good, "then": tried({}, no)}, resting_one),
         scene("replace: within limits", {"replace": changed_order(200), "expect": good}, resting_one),
         scene(
             "replace: of nothing open",

@@ -1,7 +1,8 @@
 """What is open and what was filled, as the gate counts it: orders by every id that they have had, replacements that wait, parents.
 
-Exposure errs high: until a venue has answered for a replacement, both could trade; a status that says FILLED frees nothing before the fills
-have come; what fills late, under an old id or after its correction counts for the strategy that asked for it.
+Exposure errs high: until a venue has answered for a replacement, both could trade, and the one where the other has ended; a status that
+says FILLED frees nothing before the fills have come; what fills late, under an old id or after its correction counts for the strategy that
+asked for it; what a bust takes back has moved the price and the volume all the same.
 """
 
 import math
@@ -45,6 +46,15 @@ class Execution(msgspec.Struct, frozen=True):
     fee: float
 
 
+class Kept(msgspec.Struct):
+    """A trade as own volume and the price's drift keep it."""
+
+    symbol: str
+    side: int
+    number: int  # among the fills of that side
+    lots: int  # the most that it was ever said to be
+
+
 class Books:
     """Times are ns since the epoch, prices ticks."""
 
@@ -58,10 +68,13 @@ class Books:
         self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
-        self._cancels: dict[str, str] = {}  # id of a cancel -> the order's
+        self.cancels: dict[str, str] = {}  # id of a cancel -> the order's
         self._later: dict[str, str] = {}  # id -> the id that has replaced it
+        self._answers: set[str] = set()  # exec_ids of reports on replacements
+        self._over: set[str] = set()  # ids of orders and replacements that have ended while the other one may be working
         self._executions = Executions()
         self._booked: dict[str, Execution] = {}  # what counts, by the exec_id of the fill
+        self._kept: dict[str, Kept] = {}  # by the exec_id of the fill
         self._unknown: dict[str, str] = {}  # order -> symbol
 
     def place(self, message: Child | Replace, sent: Child) -> None:
@@ -77,8 +90,9 @@ class Books:
             self._ask(sent.parent, sent.lots)
 
     def cancelling(self, cancel: Cancel) -> None:
-        """A cancel is on its way, by whose id the venue may answer."""
-        self._cancels[cancel.id] = cancel.target
+        """A cancel is on its way, by whose id the venue may answer; a cancel under an id that is another's says nothing about that one."""
+        if self.cancels.setdefault(cancel.id, cancel.target) != cancel.target or cancel.id in self.owners:
+            self.alert("duplicates", f"order.{cancel.target}", f"cancel of {cancel.target} has the used id {cancel.id}", cancel.time)
 
     def replacing(self, target: str) -> Replace | None:
         """The replacement of an order that the venue has not answered for."""
@@ -106,11 +120,12 @@ class Books:
         if report.happening in EXECUTIONS:
             self._execution(report, order)
         elif report.happening == Happening.REPLACE_REJECTED or (report.happening == Happening.REJECTED and report.order in self.replaces):
-            self._stay(order, report.time)
+            if self._new(report):
+                self._stay(order, report.time)
         elif report.happening in ENDS or (report.happening == Happening.STATUS and report.state in ENDED):
-            self._end(order)
-        elif report.happening == Happening.REPLACED:
-            self._replaced(self._present(report.replaces or report.order), report.time)
+            self._end(order, self._meant(report.order), report.time)
+        elif report.happening == Happening.REPLACED and self._new(report):
+            self._replaced(report)
         self._settle(report)
 
     def _contradiction(self, report: Report) -> str:
@@ -124,13 +139,17 @@ class Books:
         round = report.happening in AMENDS and self._executions.top(str(report.refers_to)) == report.exec_id
         return "refers to itself in the end; expected another execution" if round else ""
 
+    def _meant(self, id: str) -> str:
+        """The order's id of its own, or of a cancel's."""
+        return id if id in self.owners else self.cancels.get(id, id)
+
     def _owner(self, order: str) -> Child | None:
         """What was sent under an id, or under that of what it cancels."""
-        return self.owners.get(self._cancels.get(order, order))
+        return self.owners.get(self._meant(order))
 
     def _present(self, order: str) -> str:
         """The id by which an order of any id, or of a cancel's, is open."""
-        order = self._cancels.get(order, order)
+        order = self._meant(order)
         if order in self.replaces:
             return self.replaces[order].target
         while order not in self.open and order in self._later:
@@ -141,10 +160,10 @@ class Books:
         known = self._executions
         if report.exec_id in known.reports:
             return
-        fill, tops = report.happening == Happening.FILLED, known.joined(report)
+        fill, tops = report.happening == Happening.FILLED, sorted(known.joined(report))
         before = [self._booked.pop(top) for top in tops if top in self._booked]
         for execution in before:
-            self._book(execution, -1, report.time)
+            self._book(execution, -1)
         known.take(report)
         top = known.top(report.exec_id)
         last, counted = known.last(top), 0
@@ -153,9 +172,9 @@ class Books:
             strategy = owner.strategy if owner else last.strategy
             named = strategy if strategy in self.firm.strategies else FOREIGN
             self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee)
-            self._book(self._booked[top], 1, report.time)
-        if fill:
-            self.firm.traded(report.symbol, 0, report.time, report.lots)
+            self._book(self._booked[top], 1)
+        if kept := self._keep([self._kept.pop(one) for one in tops if one in self._kept], last, report):
+            self._kept[top] = kept
         more = counted - sum(execution.lots for execution in before)
         if order in self.open:
             resting = self.firm.resting[self.rows[order]]
@@ -167,34 +186,65 @@ class Books:
         elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
             self._ask(sent.parent, more)
 
+    def _keep(self, before: list[Kept], last: Report, report: Report) -> Kept | None:
+        """Count what a trade has done to price and volume: a bust takes nothing of it back, a correction puts other terms in its place."""
+        symbols, places = self.firm.instruments, self.firm.symbols
+        stands = last.happening != Happening.BUSTED and last.lots > 0
+        terms, kept, most = last if stands else report, before[0] if before else None, sum(one.lots for one in before)
+        if terms.happening != Happening.BUSTED and terms.lots > 0:  # a bust need not tell lots and price
+            place, side, lots, price = places[terms.symbol], terms.side, terms.lots, terms.price
+            if kept is not None and (kept.symbol, kept.side) == (terms.symbol, side):
+                exposure.amend(symbols, place, side, kept.number, lots, price)
+            else:
+                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, report.time), 0)
+            largest = max(lots, report.lots if report.happening != Happening.BUSTED else 0)
+            if largest > most:
+                self.firm.traded(terms.symbol, 0, report.time, largest - most)
+                most = largest
+        if kept is None:
+            return None
+        for one in (*before, kept):
+            if one is not kept or not stands:
+                exposure.bust(symbols, places[one.symbol], one.side, one.number)
+        kept.lots = most
+        return kept
+
     def _fit(self, order: str, tick: int, now: int) -> None:
         """Reserve what may still trade of an order: what is busted before its end may come back."""
         child, row, firm, asked = self.open[order], self.rows[order], self.firm, self.replacing(order)
-        most = max(child.lots, asked.lots if asked else 0)
+        both = {order: child.lots} | ({asked.id: asked.lots} if asked else {})
+        most = max((lots for id, lots in both.items() if id not in self._over), default=0)
         if self.executed[order] < most:
             more = max(most - self.filled[order], 0) - int(firm.resting[row]["lots"])
             exposure.extend(firm.scopes, firm.instruments, firm.cells, firm.resting, row, more, tick)
             return
         firm.release(row)
-        self._ask(child.parent, self.filled[order] - most)
+        self._ask(child.parent, self.filled[order] - max(both.values()))
         self._drop(order)
         if child.strategy in firm.strategies:
             firm.filled_whole(child.strategy, now)
 
-    def _book(self, execution: Execution, sign: int, now: int) -> None:
+    def _book(self, execution: Execution, sign: int) -> None:
         firm = self.firm
         places = firm.strategies[execution.strategy], firm.symbols[execution.symbol]
         traded = firm.limits.instrument.get(execution.symbol)
         fee = execution.fee * (traded.fx if traded else 1.0)
         terms = execution.side, sign * execution.lots, execution.price, sign * fee
-        exposure.execute(firm.scopes, firm.instruments, firm.cells, *places, *terms, now)
+        exposure.execute(firm.scopes, firm.instruments, firm.cells, *places, *terms)
 
-    def _end(self, order: str) -> None:
+    def _end(self, order: str, id: str, now: int) -> None:
+        """An order has ended, or under its own `id` the replacement that waits: without the venue's answer the other one may be working."""
         if order not in self.rows:
             return
+        asked = self.replacing(order)
+        if asked is not None:
+            self._over.add(asked.id if id == asked.id else order)
+            if not {order, asked.id} <= self._over:
+                self._fit(order, int(self.firm.resting[self.rows[order]]["tick"]), now)
+                return
         self.firm.release(self.rows[order])
         child = self.open[order]
-        more = self._more(asked) if (asked := self.replacing(order)) else 0
+        more = self._more(asked) if asked else 0
         self._ask(child.parent, -(child.lots + more - self.filled[order]))
         if asked is not None:
             del self.replaces[asked.id]
@@ -203,11 +253,20 @@ class Books:
     def _drop(self, order: str) -> None:
         del self.rows[order], self.open[order]
 
-    def _replaced(self, order: str, now: int) -> None:
+    def _new(self, report: Report) -> bool:
+        """Whether a report on a replacement comes for the first time: again, it would be taken for the answer to the next one."""
+        known = report.exec_id in self._answers
+        self._answers |= {report.exec_id} - {""}
+        return not known
+
+    def _replaced(self, report: Report) -> None:
         """The venue works the replacement alone."""
-        asked = self.replacing(order)
+        asked = self.replaces.get(report.order)
+        if asked is None and (report.replaces is None or report.order not in self.owners):
+            asked = self.replacing(self._present(report.replaces or report.order))
         if asked is None:
             return
+        order = asked.target
         del self.replaces[asked.id]
         self._later[order] = asked.id
         if order in self._unknown:
@@ -220,7 +279,10 @@ class Books:
         self._ask(old.parent, asked.lots - old.lots - more)
         self.rows[asked.id], self.open[asked.id] = row, kept
         self.filled[asked.id], self.executed[asked.id] = self.filled[order], self.executed[order]
-        self._fit(asked.id, kept.tick or 0, now)
+        if asked.id in self._over:
+            self._end(asked.id, asked.id, report.time)
+        else:
+            self._fit(asked.id, kept.tick or 0, report.time)
 
     def _stay(self, order: str, now: int) -> None:
         """The venue has refused a replacement: the order stands as it was."""
@@ -228,8 +290,12 @@ class Books:
         if asked is None:
             return
         del self.replaces[asked.id]
-        if order in self.open:  # else it has filled whole meanwhile
-            self._ask(self.open[order].parent, -self._more(asked))
+        if order not in self.open:  # it has filled whole meanwhile
+            return
+        self._ask(self.open[order].parent, -self._more(asked))
+        if order in self._over:
+            self._end(order, order, now)
+        else:
             self._fit(order, self.open[order].tick or 0, now)
 
     # What nobody has answered for -----------------------------------------------------------------------------------------------------

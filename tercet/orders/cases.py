@@ -187,14 +187,19 @@ class Scene:
             sides = [self._tick(symbol, mark.get(side)) for side in ("bid", "ask")]
             self.firm.mark(symbol, sides[0], sides[1], mark.get("time", self.clock))
             if "band" in mark or "phase" in mark:
-                low, high = (self._tick(symbol, price) for price in mark["band"]) if "band" in mark else (1, ALWAYS)
-                self.firm.phase(symbol, mark.get("phase", "open"), (low, high))
+                band = self._band(symbol, *mark["band"]) if "band" in mark else (1, ALWAYS)
+                self.firm.phase(symbol, mark.get("phase", "open"), band)
 
     def _tick(self, symbol: str, price: Any) -> int:
         try:
             return ticks(self.limits, symbol, price)
         except BadInput:
             return 0  # no price
+
+    def _band(self, symbol: str, low: Any, high: Any) -> tuple[int, int]:
+        """The first and the last tick between two prices; raises where one is no number, or an unreadable band would bind nobody."""
+        size = Decimal(self.limits.instrument[symbol].tick_size)
+        return math.ceil(Decimal(str(low)) / size), math.floor(Decimal(str(high)) / size)
 
     def _set_heartbeats(self, heartbeats: dict[str, int]) -> None:
         for strategy, time in heartbeats.items():

@@ -26,9 +26,9 @@ WAIVABLE: Final = (QUANTITY, VALUE, COLLAR, DRIFT, POSITION, PARTICIPATION)
 
 ACTIVE, REDUCING, HALTED = 0, 1, 2
 CLOSED, OPEN, AUCTION, PAUSED = 0, 1, 2, 3  # phases of an instrument's session
-LIMIT, MARKET, STOP, STOP_LIMIT = 0, 1, 2, 3
 RING: Final = 1024  # messages that a window can count
 FILLS: Final = 256  # own fills of one side of an instrument that the price's drift is taken from
+AHEAD: Final = 10_000_000  # ns by which a strategy's clock may be ahead: ten times what RTS 25 lets a clock be wrong
 BUCKETS: Final = 16  # of the window of volume
 RECENT: Final = 256  # orders of a strategy among which the same again is looked for
 
@@ -59,6 +59,14 @@ SCOPE: Final = np.dtype(
         ("repeats", np.int64),  # orders filled whole, ever
         ("repeat_times", np.int64, RING),
         ("tired", np.int64),  # too many of them: a person is needed
+        ("may_short", np.int64),
+        ("model", np.int64),  # 0: the strategy has told of none
+        ("distance", np.float64),  # of its model's input from the training data
+        ("most_distance", np.float64),
+        ("action", np.float64),
+        ("least_action", np.float64),
+        ("most_action", np.float64),
+        ("features", np.int64),  # when its input was seen
         ("recent", np.int64),
         ("recent_times", np.int64, RECENT),
         ("recent_orders", np.int64, (RECENT, 4)),  # symbol, side, lots, tick
@@ -96,7 +104,7 @@ SYMBOL: Final = np.dtype(
         ("open_sell", np.int64),
         ("fills", np.int64, 2),  # own purchases and sales, ever
         ("fill_times", np.int64, (2, FILLS)),
-        ("fill_lots", np.float64, (2, FILLS)),
+        ("fill_lots", np.float64, (2, FILLS)),  # below 0: busted
         ("fill_prices", np.float64, (2, FILLS)),  # ticks
         ("fill_mids", np.float64, (2, FILLS)),  # just before it
         ("bucket", np.int64),  # the number of the present one since 1970
@@ -134,7 +142,9 @@ RESTING: Final = np.dtype(
     align=True,
 )
 
-WINDOWS: Final = np.dtype([(name, np.int64) for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "dead")])
+WINDOWS: Final = np.dtype(
+    [(name, np.int64) for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "dead", "features")]
+)
 
 ORDER: Final = np.dtype(
     [
@@ -144,26 +154,17 @@ ORDER: Final = np.dtype(
         ("side", np.int64),
         ("lots", np.int64),
         ("tick", np.int64),  # its limit; of a market order the band at which it is sent
-        ("kind", np.int64),
         ("stop", np.int64),  # the tick that it waits for; 0: none
         ("expires", np.int64),  # 0: with its lifetime
         ("replaces", np.int64),  # the resting row that it takes the place of, or -1
         ("short", np.int64),
-        ("allowed", np.int64),  # the strategy may trade this account, venue, symbol and side
-        ("may_short", np.int64),
         ("known_id", np.int64),  # its id was used before
         ("waived", np.int64),  # the control that a named person overrides for this order
-        ("parent_left", np.float64),  # lots of its parent that nobody has asked for yet; inf: it has no parent
+        ("parent", np.int64),  # 0: it has none, and what follows means nothing
+        ("parent_left", np.int64),  # lots that nobody has asked for yet
         ("parent_bound", np.int64),  # 0: none
         ("parent_start", np.int64),
         ("parent_end", np.int64),
-        ("distance", np.float64),  # of its model's input from the training data; 0: no model
-        ("most_distance", np.float64),
-        ("action", np.float64),
-        ("least_action", np.float64),
-        ("most_action", np.float64),
-        ("features_age", np.float64),
-        ("most_age", np.float64),
     ],
     align=True,
 )
@@ -183,6 +184,12 @@ def within(was, most, verdict):
 def mid_of(symbol):
     """The reference price in ticks; no number where there is none, or the book is crossed or locked."""
     return 0.5 * (symbol.bid + symbol.ask) if 0 < symbol.bid < symbol.ask else math.nan
+
+
+@compiled
+def shrinks(old, order):
+    """Whether an order only takes lots from the resting one that it replaces, at its price or a more passive one: no sum grows by it."""
+    return order.replaces >= 0 and order.lots <= old.lots and order.side * (order.tick - old.tick) <= 0
 
 
 @compiled
@@ -220,17 +227,25 @@ def price_collar(symbol, order, verdict):
 
 @compiled
 def collar_over_time(symbol, order, window, verdict):
-    """4. How far the average price of own fills on that side has moved from the first one's reference, within a window."""
-    lots, paid, first, side, rows = 0.0, 0.0, 0.0, 0 if order.side > 0 else 1, symbol.fill_times.shape[1]
-    for back in range(min(symbol.fills[side], rows)):
-        i = (symbol.fills[side] - 1 - back) % rows
-        if symbol.fill_times[side, i] >= order.now - window:
-            lots += symbol.fill_lots[side, i]
-            paid += symbol.fill_lots[side, i] * symbol.fill_prices[side, i]
-            first = symbol.fill_mids[side, i]
-    if lots == 0.0:
-        return True
-    return within(order.side * (paid / lots - first) / first, symbol.most_drift, verdict)
+    """4. How far the average price of own fills on that side has moved from the first one's reference, within a window. Busted ones have
+    moved it too, and may not hide what the others did: it holds with them and without.
+    """
+    return within(drift(symbol, order.side, order.now - window, True), symbol.most_drift, verdict) and within(
+        drift(symbol, order.side, order.now - window, False), symbol.most_drift, verdict
+    )
+
+
+@compiled
+def drift(symbol, side, since, busted):
+    """The share by which own fills of a side, with the busted ones or without, were dearer than the reference of the first of them."""
+    lots, paid, first, way, rows = 0.0, 0.0, 0.0, 0 if side > 0 else 1, symbol.fill_times.shape[1]
+    for back in range(min(symbol.fills[way], rows)):
+        i = (symbol.fills[way] - 1 - back) % rows
+        if symbol.fill_times[way, i] >= since and (busted or symbol.fill_lots[way, i] > 0.0):
+            lots += abs(symbol.fill_lots[way, i])
+            paid += abs(symbol.fill_lots[way, i]) * symbol.fill_prices[way, i]
+            first = symbol.fill_mids[way, i]
+    return side * (paid / lots - first) / first if lots > 0.0 else 0.0
 
 
 @compiled
@@ -261,12 +276,18 @@ def repeated_execution(scope, verdict):
 
 
 @compiled
-def duplicates(scope, order, window, verdict):
-    """7. The same order again within a window, or an id that was used before."""
+def new_id(order, verdict):
+    """7. An id that no order, replacement or cancel ever had."""
     verdict.limit = 0.0
     verdict.was = 1.0
-    if order.known_id != 0:
-        return False
+    return order.known_id == 0
+
+
+@compiled
+def duplicates(scope, order, window, verdict):
+    """7. The same order again within a window."""
+    verdict.limit = 0.0
+    verdict.was = 1.0
     for back in range(min(scope.recent, len(scope.recent_times))):
         i = (scope.recent - 1 - back) % len(scope.recent_times)
         if scope.recent_times[i] <= order.now - window:
@@ -354,12 +375,16 @@ def waits(stop, side, symbol):
 
 @compiled
 def self_match(resting, used, symbol, order, verdict):
-    """14. Whether the order could trade with a resting one of ours, of any strategy. What waits for a price is not in the book yet."""
-    if waits(order.stop, order.side, symbol):
-        return True
+    """14. Whether the order could trade with a resting one of ours, of any strategy. What waits for a price is not in the book yet.
+
+    A stop that is to wait could where it will be triggered: what we have nearer to the market trades before the price gets there.
+    """
+    later = waits(order.stop, order.side, symbol)
     for i in range(used):
         row = resting[i]
         meets = row.side == -order.side and order.side * (order.tick - row.tick) >= 0
+        if later and order.side * (row.tick - order.stop) < 0:
+            meets = False
         if meets and row.lots > 0 and row.symbol == order.symbol and i != order.replaces and not waits(row.stop, row.side, symbol):
             verdict.was = order.tick
             verdict.limit = row.tick
@@ -368,12 +393,10 @@ def self_match(resting, used, symbol, order, verdict):
 
 
 @compiled
-def permissions(cells, symbol, order, freed, verdict):
-    """15. Account, venue, symbol and side; what is sold must be there, or be allowed to be sold short and located."""
+def permissions(strategy, cells, symbol, order, freed, verdict):
+    """15. What is sold must be there, or be allowed to be sold short and located."""
     verdict.limit = 1.0
     verdict.was = 0.0
-    if order.allowed == 0:
-        return False
     lacking, borrowed = 0, 0
     for i in range(cells.shape[0]):
         cell = cells[i, order.symbol]
@@ -384,7 +407,7 @@ def permissions(cells, symbol, order, freed, verdict):
             lacking = missing
     if order.side > 0 or (lacking == 0 and order.short == 0):
         return True
-    return order.may_short != 0 and within(1.0 * borrowed, symbol.located, verdict)
+    return strategy.may_short != 0 and within(1.0 * borrowed, symbol.located, verdict)
 
 
 @compiled
@@ -422,12 +445,12 @@ def conformity(symbol, order, verdict):
 
 
 @compiled
-def reduce_only(mode, cell, order, freed, verdict):
-    """18. What is REDUCING lets only through what brings the position nearer to nothing, whatever else of ours fills."""
+def reduce_only(mode, cell, order, freed, less, verdict):
+    """18. What is REDUCING lets only through what brings the position nearer to nothing, whatever else of ours fills, and what shrinks."""
     room = -cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell
     verdict.limit = max(room + freed, 0)
     verdict.was = order.lots
-    return mode == ACTIVE or (mode == REDUCING and verdict.was <= verdict.limit)
+    return mode == ACTIVE or (mode == REDUCING and (less or verdict.was <= verdict.limit))
 
 
 @compiled
@@ -440,14 +463,16 @@ def kill_switch(scope, symbol, verdict):
 
 @compiled
 def dead_man(scope, now, window, verdict):
-    """20. The strategy was heard of lately, and not from a time to come."""
-    return within(abs(1.0 * (now - scope.heartbeat)), 1.0 * window, verdict)
+    """20. The strategy was heard of lately; from a time to come only by as much as clocks may differ."""
+    return within(1.0 * (scope.heartbeat - now), 1.0 * AHEAD, verdict) and within(1.0 * (now - scope.heartbeat), 1.0 * window, verdict)
 
 
 @compiled
-def parent_conformance(order, freed, verdict):
+def parent_conformance(order, freed, less, verdict):
     """21. Children together no larger than their parent, within its price and its time."""
-    if not within(1.0 * (order.lots - freed), order.parent_left, verdict):
+    if order.parent == 0:
+        return True
+    if not less and not within(1.0 * (order.lots - freed), 1.0 * order.parent_left, verdict):
         return False
     if order.parent_bound != 0 and not within(1.0 * order.side * order.tick, 1.0 * order.side * order.parent_bound, verdict):
         return False
@@ -457,13 +482,15 @@ def parent_conformance(order, freed, verdict):
 
 
 @compiled
-def model_limits(order, verdict):
+def model_limits(scope, now, window, verdict):
     """23. A model's input near what it was trained on, its features fresh, its action in the trained range."""
-    if not within(order.distance, order.most_distance, verdict) or order.distance < 0:
+    if scope.model == 0:
+        return True
+    if not within(scope.distance, scope.most_distance, verdict) or scope.distance < 0:
         return False
-    if not within(order.features_age, order.most_age, verdict) or order.features_age < 0:  # from the future
+    if not within((now - scope.features) / 1e9, window / 1e9, verdict) or now < scope.features:  # from the future
         return False
-    return within(order.action, order.most_action, verdict) and within(-order.action, -order.least_action, verdict)
+    return within(scope.action, scope.most_action, verdict) and within(-scope.action, -scope.least_action, verdict)
 
 
 @compiled

@@ -154,23 +154,63 @@ def release(scopes, symbols, cells, resting, row):
 
 
 @compiled
-def execute(scopes, symbols, cells, strategy, place, side, lots, price, fee, now):
-    """A trade, or where `lots` is negative one undone, at a price in ticks: it moves position and cash, own volume and drift."""
+def execute(scopes, symbols, cells, strategy, place, side, lots, price, fee):
+    """A trade, or where `lots` is negative one undone, at a price in ticks: it moves position and cash.
+
+    What we hold is worth the last own price until there is a mark.
+    """
     symbol, cell = symbols[place], cells[strategy, place]
     cell.position += side * lots
     symbol.position += side * lots
-    if symbol.reference == 0.0:
+    if symbol.reference == 0.0 or (symbol.marked < 0 and lots > 0):
         symbol.reference = price
     cell.cash -= side * lots * price * symbol.money + fee
-    if lots > 0:
-        way = 0 if side > 0 else 1
-        at = symbol.fills[way] % symbol.fill_times.shape[1]
-        symbol.fill_times[way, at] = now
-        symbol.fill_lots[way, at] = lots
-        symbol.fill_prices[way, at] = price
-        symbol.fill_mids[way, at] = symbol.reference
-        symbol.fills[way] += 1
     recount(scopes, cell, symbol, strategy)
+
+
+@compiled
+def remember(symbols, place, side, lots, price, now):
+    """Keep an own fill, from which the price's drift is taken; returns its number."""
+    symbol, way = symbols[place], 0 if side > 0 else 1
+    number = symbol.fills[way]
+    at = number % symbol.fill_times.shape[1]
+    symbol.fill_times[way, at] = now
+    symbol.fill_lots[way, at] = lots
+    symbol.fill_prices[way, at] = price
+    symbol.fill_mids[way, at] = symbol.reference
+    symbol.fills[way] += 1
+    return number
+
+
+@compiled
+def amend(symbols, place, side, number, lots, price):
+    """Give a kept fill other lots and another price; below zero are lots that were busted."""
+    symbol, way = symbols[place], 0 if side > 0 else 1
+    rows = symbol.fill_times.shape[1]
+    if number >= symbol.fills[way] - rows:
+        symbol.fill_lots[way, number % rows] = lots
+        symbol.fill_prices[way, number % rows] = price
+
+
+@compiled
+def bust(symbols, place, side, number):
+    """Mark a kept fill as busted."""
+    symbol, way = symbols[place], 0 if side > 0 else 1
+    at = number % symbol.fill_times.shape[1]
+    amend(symbols, place, side, number, -abs(symbol.fill_lots[way, at]), symbol.fill_prices[way, at])
+
+
+@compiled
+def begin_day(scopes, symbols, cells):
+    """Profit counts from now: what is held was bought at what it is worth. Who is halted stays so."""
+    for strategy in range(cells.shape[0]):
+        for place in range(cells.shape[1]):
+            cell = cells[strategy, place]
+            cell.cash = -cell.position * symbols[place].reference * symbols[place].money
+            cell.profit = 0.0
+    for at in range(len(scopes)):
+        scopes[at].profit = 0.0
+        scopes[at].peak = 0.0
 
 
 @compiled

@@ -12,6 +12,7 @@ from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
 from tercet.orders.limits import Limits, Scope
 
 NS: Final = 1_000_000_000
+DAY: Final = 86_400 * NS
 NEVER, ALWAYS = -(2**62), 2**62
 FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
 PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
@@ -31,6 +32,8 @@ class Firm:
         self.cells = np.zeros((len(self.strategies), len(self.symbols)), CELL)
         self.resting, self.used, self._free = np.zeros(64, RESTING), 0, list(range(63, -1, -1))
         self.windows = np.zeros(1, WINDOWS)
+        self.day_ends = NEVER
+        self.models: dict[str, str] = {}  # the one that each strategy has told of
         self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
         self.instruments["band_low"], self.instruments["band_high"] = 1, ALWAYS
         self.take(limits)
@@ -42,6 +45,8 @@ class Firm:
             if name in limits.strategy:
                 self._bound(self.scopes[place], limits.strategy[name], self.desks[limits.strategy[name].desk])
                 self.scopes[place]["most_repeats"] = limits.strategy[name].repeats
+                self.scopes[place]["may_short"] = limits.strategy[name].short
+                self._train(name)
         for name, place in self.desks.items():
             if name in limits.desk:
                 self._bound(self.scopes[place], limits.desk[name], self.firm)
@@ -49,7 +54,9 @@ class Firm:
         self._bound(self.scopes[self.firm], limits.firm, -1)
         self._shape_instruments(limits)
         waits = limits.windows
-        times = {name: getattr(waits, f"{name}_s") for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference")}
+        times = {
+            name: getattr(waits, f"{name}_s") for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "features")
+        }
         if int(self.windows["volume"][0]) != int(min(waits.volume_s * NS, ALWAYS)):  # buckets are of another width now
             for name in ("volumes", "own_volumes", "bucket"):
                 self.instruments[name] = 0
@@ -86,6 +93,18 @@ class Firm:
             row["most_position"], row["most_firm_position"] = traded.position, traded.firm_position
             row["adv"], row["adv_share"], row["volume_share"] = traded.adv, traded.adv_share, traded.volume_share
             row["located"] = traded.located
+
+    def tick(self, now: int) -> bool:
+        """Let the clock go on, to be called before anything else is done at `now`: whether a day has ended, from which on profit and its
+        peak count anew. The clock is ours: what a venue says of the time begins no day.
+        """
+        if now < self.day_ends:
+            return False
+        first, start = self.day_ends == NEVER, int(self.limits.windows.day_s * NS)
+        self.day_ends = now - (now - start) % DAY + DAY
+        if not first:
+            exposure.begin_day(self.scopes, self.instruments, self.cells)
+        return not first
 
     # What the world says -------------------------------------------------------------------------------------------------------------
 
@@ -128,6 +147,23 @@ class Firm:
     def earned(self, strategy: str, symbol: str, money: float) -> None:
         """What a strategy has made today (lost, where negative) before the gate was told of its fills."""
         exposure.earn(self.scopes, self.instruments, self.cells, self._strategy(strategy), self._symbol(symbol), money)
+
+    def model(self, strategy: str, name: str, distance: float, action: float, now: int) -> None:
+        """What a strategy's model sees: how far it is from its training data, and what it wants to do."""
+        refuse_no_time(now, f"features of {strategy}")
+        if name not in self.limits.model:
+            raise BadInput(f"model was {name!r}; expected one of {', '.join(self.limits.model)}")
+        row = self.scopes[self._strategy(strategy)]
+        row["model"], row["distance"], row["action"], row["features"] = 1, distance, action, now
+        self.models[strategy] = name
+        self._train(strategy)
+
+    def _train(self, strategy: str) -> None:
+        """What the strategy's model was trained on; nothing where the limits know it no longer."""
+        if strategy in self.models:
+            row, trained = self.scopes[self.strategies[strategy]], self.limits.model.get(self.models[strategy])
+            row["most_distance"] = trained.distance if trained else math.nan
+            row["least_action"], row["most_action"] = (trained.least_action, trained.most_action) if trained else (math.nan, math.nan)
 
     def filled_whole(self, strategy: str, now: int) -> None:
         """One more order of a strategy was filled whole."""

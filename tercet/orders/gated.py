@@ -59,8 +59,5 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
         box["scopes"][row] = firm.scopes[place]
     box["scopes"]["above"] = 1, 2, -1
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
-    order = box["orders"][0]
-    for name, value in (("allowed", 1), ("may_short", int(terms.short)), ("parent_left", np.inf), ("parent_end", 2**62)):
-        order[name] = value
     box["inner"] = address_of(inner.decide, DECIDE)
     return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, fresh)

@@ -49,6 +49,7 @@ from tercet.orders.checks import (
     market_state,
     message_rate,
     model_limits,
+    new_id,
     open_orders,
     parent_conformance,
     participation,
@@ -59,6 +60,7 @@ from tercet.orders.checks import (
     reduce_only,
     repeated_execution,
     self_match,
+    shrinks,
 )
 from tercet.orders.exposure import count_message, take
 
@@ -67,29 +69,31 @@ from tercet.orders.exposure import count_message, take
 def judge(scopes, symbols, cells, resting, used, windows, order, verdict):
     """The number of the first control that refuses the order, 0 where none does; `verdict` says what was and what the limit is.
 
-    `used`: rows of `resting` from which on all are free. Nothing is changed.
+    `used`: rows of `resting` from which on all are free. Nothing is changed. Where a replacement shrinks an order, the controls of sums
+    (what is held, open, filled or sold short) do not speak: it goes wherever a cancel may be too late to, and nothing is halted.
     """
     symbol, cell = symbols[order.symbol], cells[order.strategy, order.symbol]
     old = resting[max(order.replaces, 0)]
     freed, freed_value, freed_orders = 0, 0.0, 0.0
     if order.replaces >= 0:
         freed, freed_value, freed_orders = old.lots, old.value, 1.0
-    verdict.rule = own_controls(scopes[order.strategy], symbol, cells, order, freed, windows, verdict)
+    less = shrinks(old, order)
+    verdict.rule = own_controls(scopes[order.strategy], symbol, cells, old, order, freed, less, windows, verdict)
     if verdict.rule == 0 and not self_match(resting, used, symbol, order, verdict):
         verdict.rule = SELF_MATCH
     value, at = order.lots * order.tick * symbol.money, order.strategy
     while verdict.rule == 0 and at >= 0:
-        verdict.rule = scope_controls(scopes[at], symbol, cell, order, freed, freed_orders, freed_value, value, windows, verdict)
+        verdict.rule = scope_controls(scopes[at], symbol, cell, order, freed, freed_orders, freed_value, value, less, windows, verdict)
         at = scopes[at].above
     return verdict.rule
 
 
 @compiled
-def own_controls(strategy, symbol, cells, order, freed, windows, verdict):
+def own_controls(strategy, symbol, cells, old, order, freed, less, windows, verdict):
     """Those of the order, its instrument and its strategy."""
     if not conformity(symbol, order, verdict):
         return CONFORMITY
-    if not permissions(cells, symbol, order, freed, verdict):
+    if not less and not permissions(strategy, cells, symbol, order, freed, verdict):
         return PERMISSION
     if not dead_man(strategy, order.now, windows.dead, verdict):
         return DEAD_MAN
@@ -97,15 +101,25 @@ def own_controls(strategy, symbol, cells, order, freed, windows, verdict):
         return RECONCILIATION
     if not market_state(symbol, order, windows.reference, verdict):
         return MARKET_STATE
-    if not duplicates(strategy, order, windows.duplicates, verdict):
+    if not new_id(order, verdict) or (not less and not duplicates(strategy, order, windows.duplicates, verdict)):
         return DUPLICATE
-    if not repeated_execution(strategy, verdict):
+    if not less and not repeated_execution(strategy, verdict):
         return REPEATS
-    if not parent_conformance(order, freed, verdict):
+    if not parent_conformance(order, freed, less, verdict):
         return PARENT
-    if not model_limits(order, verdict):
+    if not model_limits(strategy, order.now, windows.features, verdict):
         return MODEL
+    if less:
+        return 0 if order.tick == old.tick else price_controls(symbol, order, verdict)
     return waivable_controls(symbol, cells[order.strategy, order.symbol], order, freed, windows, verdict)
+
+
+@compiled
+def price_controls(symbol, order, verdict):
+    """Those that an order no larger than the one it replaces can break by its price."""
+    if not largest_value(symbol, order, verdict) and order.waived != VALUE:
+        return VALUE
+    return COLLAR if not price_collar(symbol, order, verdict) and order.waived != COLLAR else 0
 
 
 @compiled
@@ -113,10 +127,9 @@ def waivable_controls(symbol, cell, order, freed, windows, verdict):
     """Those that a named person may override for one order."""
     if not largest_quantity(symbol, order, verdict) and order.waived != QUANTITY:
         return QUANTITY
-    if not largest_value(symbol, order, verdict) and order.waived != VALUE:
-        return VALUE
-    if not price_collar(symbol, order, verdict) and order.waived != COLLAR:
-        return COLLAR
+    rule = price_controls(symbol, order, verdict)
+    if rule != 0:
+        return rule
     if not collar_over_time(symbol, order, windows.drift, verdict) and order.waived != DRIFT:
         return DRIFT
     if not position(cell, symbol, order, freed, verdict) and order.waived != POSITION:
@@ -125,7 +138,7 @@ def waivable_controls(symbol, cell, order, freed, windows, verdict):
 
 
 @compiled
-def scope_controls(scope, symbol, cell, order, freed, freed_orders, freed_value, value, windows, verdict):
+def scope_controls(scope, symbol, cell, order, freed, freed_orders, freed_value, value, less, windows, verdict):
     """Those of the strategy, of its desk and of the firm."""
     if not daily_loss(scope, verdict):
         return LOSS
@@ -133,9 +146,9 @@ def scope_controls(scope, symbol, cell, order, freed, freed_orders, freed_value,
         return DRAWDOWN
     if not kill_switch(scope, symbol, verdict):
         return KILLED
-    if not reduce_only(scope.mode, cell, order, freed, verdict):
+    if not reduce_only(scope.mode, cell, order, freed, less, verdict):
         return REDUCE_ONLY
-    if not exposure(scope, cell, symbol, order, freed, verdict):
+    if not less and not exposure(scope, cell, symbol, order, freed, verdict):
         return EXPOSURE
     if not open_orders(scope, order, freed_orders, freed_value, value, verdict):
         return OPEN_ORDERS

@@ -78,6 +78,7 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     heartbeat_s: float
     missed: int  # heartbeats, after which a strategy is dead
     features_s: float = 5.0  # the oldest features that a model may act on
+    day_s: float = 0.0  # when the day of losses begins, after midnight UTC; at a time when nobody trades
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -105,6 +106,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for where, value in leaves(self):
             if isinstance(value, int | float) and not isinstance(value, bool) and not (value >= 0 or where.endswith(SIGNED)):
                 raise BadInput(f"{where} was {value}; expected a number, 0 or more")
+        if not self.windows.day_s < 86_400:
+            raise BadInput(f"windows.day_s was {self.windows.day_s}; expected less than 86400, the seconds of a day")
         for name, strategy in self.strategy.items():
             if strategy.desk not in self.desk:
                 raise BadInput(f"strategy.{name}.desk was {strategy.desk!r}; expected one of {', '.join(sorted(self.desk))}")
@@ -132,6 +135,7 @@ NO_LIMIT = (
     ".least_lots",
     "windows.volume_s",
     "windows.drift_s",
+    "windows.day_s",
     ".desk",
     "people",
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Command
-from tercet.orders.checks import ACTIVE, HALTED, REDUCING, RULES, WAIVABLE
+from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
 from tercet.orders.firm import NS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
@@ -68,6 +68,7 @@ def watch(gate: Gate, now: int) -> list[Cancel]:
     cancels of all that is open where nothing may be any more: of strategies that are dead, of scopes that losses have halted.
     """
     firm = gate.firm
+    firm.tick(now)
     for symbol in firm.symbols:
         _watch_symbol(gate, symbol, now)
     found: dict[str, Cancel] = {}
@@ -104,8 +105,8 @@ def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
         ("open_orders", "open value", float(row["value"]), float(row["most_value"])),
     )
     wrong = {rule: f"{what} is {was:g}; expected {most:g} at most" for rule, what, was, most in looked if not was <= most}
-    if scope.startswith("strategy.") and not now - int(row["heartbeat"]) <= int(gate.firm.windows["dead"][0]):
-        wrong["dead_man"] = "no heartbeat for too long"
+    if scope.startswith("strategy.") and not -AHEAD <= now - int(row["heartbeat"]) <= int(gate.firm.windows["dead"][0]):
+        wrong["dead_man"] = "no heartbeat for too long, or one from a time to come"
     if row["killed"] or row["mode"] == HALTED:
         wrong["kill_switch"] = "killed or halted"
     return wrong
