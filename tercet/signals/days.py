@@ -24,6 +24,7 @@ from tercet.signals.ladder import LEVELS
 BOOK_SIZES: Final = ((4096, 65536), (4096, 1 << 20))  # levels and orders; one size for almost all days compiles once
 ROWS: Final = 8192  # written at a time
 DAY_NS: Final = 86_400 * SECOND
+BUCKETS_A_DAY: Final = 500
 MOST_LOTS: Final = 2**40  # of one event: sums of a day stay exact
 _UNITS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
 
@@ -42,6 +43,7 @@ class Settings:
         (), "of the levels in `ofi_all`, from earlier days (see `integrated_weights`); equal where not given"
     )
     sweep_lots: float = _setting(0.0, "lots that sweep costs are for; 0: three times what a level usually holds")
+    bucket_lots: int = _setting(0, "lots of a VPIN bucket; 0: a 500th of what is usual in a day, else the first aggressors say it")
     curve: tuple[float, ...] = _setting((), "lots usually traded by each 64th of the session, from earlier days (see `usual_volume`)")
 
 
@@ -157,8 +159,11 @@ def new_state(settings: Settings, hours: Session) -> Any:
         raise BadInput(f"curve was {settings.curve}; expected {CURVE_STEPS + 1} numbers from 0 on that never fall")
     if not (np.isfinite(settings.sweep_lots) and settings.sweep_lots >= 0.0):
         raise BadInput(f"sweep_lots was {settings.sweep_lots}; expected a number of lots, or 0")
+    if settings.bucket_lots < 0:
+        raise BadInput(f"bucket_lots was {settings.bucket_lots}; expected a number of lots, or 0")
     if settings.latency_ns < 0:
         raise BadInput(f"latency_ns was {settings.latency_ns}; expected 0 or more")
+    params.bucket_lots = settings.bucket_lots or (max(1, round(float(curve[-1]) / BUCKETS_A_DAY)) if curve[-1] > 0 else 0)
     params.weights[:], params.curve[:], params.sweep_lots = weights, curve, settings.sweep_lots
     return state
 

@@ -46,6 +46,13 @@ def fade(flow, fading):
 
 
 @compiled(forceinline=True)
+def met(flow, lots):
+    """A message comes upon a book with so many lots in the ladder's levels, those revealed since the last message among them."""
+    flow.depth = flow.depth * _DEPTH_KEPT + lots / (2.0 * LEVELS)
+    flow.weight = flow.weight * _DEPTH_KEPT + 1.0
+
+
+@compiled(forceinline=True)
 def flowed(flow, ladder, weights, first, stop):
     """A message changed the levels [first, stop) of the ladder, perhaps none."""
     touch, total = 0.0, 0.0
@@ -62,8 +69,6 @@ def flowed(flow, ladder, weights, first, stop):
     for i in range(len(EVENTS)):
         flow.touch_events[i] = flow.touch_events[i] * _KEPT[i] + touch
         flow.all_events[i] = flow.all_events[i] * _KEPT[i] + total
-    flow.depth = flow.depth * _DEPTH_KEPT + ladder.total / (2.0 * LEVELS)
-    flow.weight = flow.weight * _DEPTH_KEPT + 1.0
 
 
 @compiled
