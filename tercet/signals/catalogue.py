@@ -141,7 +141,7 @@ def _costs() -> Iterator[Feature]:
     realised = f"2 × side × (first price − mid 5 s after), {mean}"
     yield cost("realised_spread", realised, "ticks", "Huang & Stoll 1996", "the first trade and 5 s")
     roll = f"2 √(−cov) of successive changes of aggressors' first prices, mean of the last {impact.ROLL_FADE}; 0 where cov > 0"
-    yield cost("roll", roll, "ticks", "Roll 1984", "the fourth aggressor")
+    yield cost("roll", roll, "ticks", "Roll 1984", "the third aggressor")
     for after in impact.AFTER:
         moved = f"side × (mid {after} s after − mid before), {mean}, at most {impact.WAITING} of them waiting"
         yield cost(f"impact_{after}s", moved, "ticks", "Bouchaud, Gefen, Potters & Wyart 2004", f"the first trade and {after} s")

@@ -117,6 +117,10 @@ class FeatureStream:
 
     def pieces(self, events: NDArray[np.void]) -> Iterator[pl.DataFrame]:
         """`take`, a piece at a time."""
+        return (self.frame(slice(rows)) for rows in self.written(events))
+
+    def written(self, events: NDArray[np.void]) -> Iterator[int]:
+        """`take` without frames: how many rows stand at the beginning of the buffers, `frame` of which is for now."""
         _refuse(events, self._time)
         told = np.asarray(events).view(np.recarray)
         told.flags.writeable = False  # arrays in memory and mapped files share their machine code
@@ -127,7 +131,7 @@ class FeatureStream:
             if self.book.refused.any():
                 raise BadInput(f"more than {len(self.book.orders) - 1} orders rest at once; expected fewer, or a larger book")
             if rows:
-                yield self.frame(slice(int(rows)))
+                yield int(rows)
         if len(told):
             self._time = int(told["time"][-1])
 

@@ -25,9 +25,10 @@ WAIT: Final = np.dtype([("time", np.int64), ("mid2", np.int32), ("side", np.int3
 IMPACT: Final = np.dtype(
     [
         ("mid2", np.int64),  # before the last aggressor; 0 where the book was not quoted
-        ("price", np.float64),  # of the last aggressor's first execution, ticks; 0 before the first
-        ("step", np.float64),  # from the price before; NaN before the second
-        ("bounce", np.float64),  # step × step before
+        ("prices", np.int64),  # aggressors' first prices ever
+        ("price", np.float64),  # the last of them, ticks
+        ("step", np.float64),  # from the one before
+        ("bounce", np.float64),  # Σ step × step before
         ("bounces", np.float64),
         ("effective", np.float64),  # lots × spread
         ("lots", np.float64),
@@ -63,13 +64,13 @@ def traded(impact, event, fresh, mid2):
 @compiled
 def bounced(impact, price):
     """The first price of a new aggressor."""
-    if impact.price != 0.0:
-        step = price - impact.price
-        if not math.isnan(impact.step):
-            impact.bounce = impact.bounce * _ROLL_KEPT + step * impact.step
-            impact.bounces = impact.bounces * _ROLL_KEPT + 1.0
-        impact.step = step
+    step = price - impact.price
+    if impact.prices > 1:
+        impact.bounce = impact.bounce * _ROLL_KEPT + step * impact.step
+        impact.bounces = impact.bounces * _ROLL_KEPT + 1.0
+    impact.prices += 1
     impact.price = price
+    impact.step = step
 
 
 @compiled
