@@ -413,7 +413,8 @@ def branching(counts: list[int]) -> float | None:
     if len(windows) < 10:
         return None
     middle, square = mean(windows, 60), mean([c * c for c in windows], 60)
-    assert middle is not None and square is not None
+    assert middle is not None
+    assert square is not None
     return 1 - math.sqrt(middle / (square - middle**2)) if square - middle**2 > middle else 0.0
 
 
@@ -461,7 +462,7 @@ def toxicity(steps: list[Step], t: int, opens: int, size: int) -> dict[str, floa
         x.append(row)
         y.append(value)
     vpin = float(np.mean(buckets[-50:])) if closed >= 10 else None
-    return {"vpin": vpin, "vpin_net": net if closed >= 20 else None}
+    return {"vpin": vpin, "vpin_net": net if len(y) >= 10 else None}
 
 
 def day(steps: list[Step], t: int, opens: int, closes: int) -> dict[str, float | None]:

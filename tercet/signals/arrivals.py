@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from tercet.compiled import compiled
-from tercet.signals.fading import S300, SECONDS, rate
+from tercet.signals.fading import S300, SECONDS, span
 from tercet.signals.ladder import share
 
 BRANCHING: Final = 0.7
@@ -34,18 +34,19 @@ def arrived(arrivals, row):
 
 
 @compiled
-def intensity(arrivals, fading, row, time):
-    """Aggressors a second expected now, as of `time`, which `fading` looks at; NaN where no time has passed since the first event."""
+def intensity(arrivals, fading, row, base):
+    """Aggressors a second expected at the time that `fading` looks at; the long count by `base` is their rate."""
     excited = 0.0
     for i in range(S300):
         excited += _WEIGHTS[i] * arrivals.count[row, i] * fading.ahead[i]
-    return (1.0 - BRANCHING) * rate(fading, S300, arrivals.count[row, S300] * fading.ahead[S300], time) + excited
+    return (1.0 - BRANCHING) * arrivals.count[row, S300] * fading.ahead[S300] / base + excited
 
 
 @compiled
 def write(arrivals, fading, time, out, at):
     """Write this family from out[at] on; returns where the next goes."""
-    buyers, sellers = intensity(arrivals, fading, 0, time), intensity(arrivals, fading, 1, time)
+    base = span(fading, S300, time)
+    buyers, sellers = intensity(arrivals, fading, 0, base), intensity(arrivals, fading, 1, base)
     out[at] = buyers
     out[at + 1] = sellers
     out[at + 2] = share(buyers, sellers)

@@ -127,7 +127,7 @@ def _toxicity() -> Iterator[Feature]:
         "`vpin` at the last bucket's end less its regression on log `variance` and log `volume_60s`, fitted on the buckets before",
         "share",
         "Andersen & Bondarenko 2014",
-        f"bucket {FIRST_RESIDUAL}, and {FIRST} s",
+        f"{FIRST_RESIDUAL} buckets from bucket {FIRST_BUCKETS} and {FIRST} s on",
     )
 
 

@@ -58,10 +58,7 @@ def features_of(day: Day, settings: Settings | None = None, **changes: Any) -> p
 
 def rows_of(day: Day, settings: Settings | None = None, **changes: Any) -> Iterator[pl.DataFrame]:
     """The same in pieces, for days whose rows do not fit into memory; the first may have no row."""
-    for size in BOOK_SIZES:
-        if size == BOOK_SIZES[-1] or _fits(day, size):
-            break
-    stream = FeatureStream(day.start, hours_of(day), settings, size=size, **changes)
+    stream = FeatureStream(day.start, hours_of(day), settings, size=fitting(day), **changes)
     yield stream.frame([])
     yield from stream.pieces(day.events)
     if len(day.events):
@@ -235,15 +232,14 @@ def _changed(settings: Settings | None, changes: dict[str, Any]) -> Settings:
     return Settings(**((settings.__dict__ if settings else {}) | changes))
 
 
-def _fits(day: Day, size: tuple[int, int]) -> bool:
-    """Whether a day's orders surely fit into a book of that size; a smaller sum of adds than orders is the quick answer."""
-    adds = int(np.isin(day.events["kind"], (ADD, REVEAL)).sum()) + len(day.start)
-    if adds <= size[1]:
-        return True
-    book = new_books(1, *size)[0]
+def fitting(day: Day) -> tuple[int, int]:
+    """The first of BOOK_SIZES that holds a day's orders, the largest where none does; few adds are the quick answer."""
+    if int(np.isin(day.events["kind"], (ADD, REVEAL)).sum()) + len(day.start) <= BOOK_SIZES[0][1]:
+        return BOOK_SIZES[0]
+    book = new_books(1, *BOOK_SIZES[0])[0]
     rest_start(book, day.start)
     apply_all(book, day.events)
-    return not book.refused.any()
+    return BOOK_SIZES[1] if book.refused.any() else BOOK_SIZES[0]
 
 
 def _refuse(events: NDArray[np.void], after: int) -> None:

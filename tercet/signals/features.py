@@ -15,7 +15,7 @@ from tercet.compiled import compiled
 from tercet.market.events import HALT, HIDDEN, REVEAL, TRADE
 from tercet.signals import arrivals, fading, impact, ladder, micro, orderflow, resilience, seconds, tape, toxicity
 from tercet.signals.arrivals import ARRIVALS
-from tercet.signals.fading import FADING, S60, rate
+from tercet.signals.fading import FADING, S60, span
 from tercet.signals.impact import IMPACT
 from tercet.signals.ladder import DEEP, LADDER, LEVELS
 from tercet.signals.micro import MICRO
@@ -227,7 +227,7 @@ def write_day(state, time, out, at):
     before = min(int(step), CURVE_STEPS - 1)
     usual = params.curve[before] + (params.curve[before + 1] - params.curve[before]) * (step - before)
     out[at + 1] = math.log((state.tape.lots + 1.0) / (usual + 1.0)) if params.curve[CURVE_STEPS] > 0.0 else math.nan
-    recent = rate(state.fading, S60, state.tape.volume[tape.LONGEST] * state.fading.ahead[S60], time)
+    recent = state.tape.volume[tape.LONGEST] * state.fading.ahead[S60] / span(state.fading, S60, time)
     passed = (time - state.fading.first) * 1e-9
     out[at + 2] = math.log(recent * passed / state.tape.lots) if state.tape.lots > 0 and passed > 0.0 else math.nan
     return at + 3

@@ -13,7 +13,7 @@ from tercet.compiled import compiled
 
 BUCKETS: Final = 50  # over which the mean is taken
 FIRST_BUCKETS: Final = 10  # before which there is none
-FIRST_RESIDUAL: Final = 20
+FIRST_RESIDUAL: Final = 10  # regressed buckets, likewise
 FIRST_AGGRESSORS: Final = 100  # whose lots size the buckets where nobody said their size
 BUCKET_AGGRESSORS: Final = 50  # that then fill one
 _PRIOR: Final = 1000.0  # variance of the coefficients before the first bucket
@@ -27,6 +27,7 @@ TOXICITY: Final = np.dtype(
         ("closed", np.int64),  # buckets ever
         ("value", np.float64),
         ("net", np.float64),
+        ("regressed", np.int64),  # buckets ever
         ("buckets", np.float64, BUCKETS),
         ("slopes", np.float64, _TERMS),
         ("spread", np.float64, (_TERMS, _TERMS)),  # of the slopes
@@ -81,6 +82,7 @@ def close(toxicity, variance, volume):
     toxicity.value = total / count
     if toxicity.closed >= FIRST_BUCKETS and not math.isnan(variance):
         toxicity.net = residual(toxicity, toxicity.value, math.log(variance + 1e-6), math.log(volume + 1.0))
+        toxicity.regressed += 1
 
 
 @compiled
@@ -111,5 +113,5 @@ def learn(beta, row, i, gain, left, a, b, c):
 def write(toxicity, out, at):
     """Write this family from out[at] on; returns where the next goes."""
     out[at] = toxicity.value if toxicity.closed >= FIRST_BUCKETS else math.nan
-    out[at + 1] = toxicity.net if toxicity.closed >= FIRST_RESIDUAL else math.nan
+    out[at + 1] = toxicity.net if toxicity.regressed >= FIRST_RESIDUAL else math.nan
     return at + 2
