@@ -15,7 +15,7 @@ from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.book.records import CHILD
 from tercet.market import lobster
 from tercet.market.instruments import Instrument
-from tercet.market.store import open_day, save
+from tercet.market.store import Day, open_day, save
 from tercet.sim.state import new_scratch
 
 ROUNDS = 5
@@ -30,20 +30,20 @@ def measure() -> dict[str, float]:
         messages, book = write_lobster(home, *made_day(MESSAGES))
         made = history_market(open_day(save(home / "made", lobster.read(messages, book, MADE, DATE), MADE, DATE)))
         measured = {"replay.made_events_per_s": rate(made)}
-        goog = recorded_goog(home / "goog")
+        goog = goog_day(home / "goog")
         if goog is not None:
-            measured["replay.goog_events_per_s"] = rate(goog)
+            measured["replay.goog_events_per_s"] = rate(history_market(goog))
     return {"replay.events_per_s": list(measured.values())[-1]} | measured
 
 
-def recorded_goog(store: Path) -> Market | None:
+def goog_day(store: Path) -> Day | None:
     """The recorded day, imported; None where the data are not here."""
     data = Path(os.environ.get("TERCET_DATA", "../shared/data"))
     messages, book = data / GOOG.format("message"), data / GOOG.format("orderbook")
     if not (messages.exists() and book.exists()):
         return None
     instrument, day = Instrument(symbol="GOOG"), datetime.date(2012, 6, 21)
-    return history_market(open_day(save(store, lobster.read(messages, book, instrument, day), instrument, day)))
+    return open_day(save(store, lobster.read(messages, book, instrument, day), instrument, day))
 
 
 def rate(market: Market) -> float:

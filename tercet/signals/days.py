@@ -24,6 +24,7 @@ from tercet.signals.ladder import LEVELS
 BOOK_SIZES: Final = ((4096, 65536), (4096, 1 << 20))  # levels and orders; one size for almost all days compiles once
 ROWS: Final = 8192  # written at a time
 DAY_NS: Final = 86_400 * SECOND
+BUCKETS_A_DAY: Final = 500
 MOST_LOTS: Final = 2**40  # of one event: sums of a day stay exact
 _UNITS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
 
@@ -42,6 +43,7 @@ class Settings:
         (), "of the levels in `ofi_all`, from earlier days (see `integrated_weights`); equal where not given"
     )
     sweep_lots: float = _setting(0.0, "lots that sweep costs are for; 0: three times what a level usually holds")
+    bucket_lots: int = _setting(0, "lots of a VPIN bucket; 0: a 500th of what is usual in a day, else the first aggressors say it")
     curve: tuple[float, ...] = _setting((), "lots usually traded by each 64th of the session, from earlier days (see `usual_volume`)")
 
 
@@ -56,10 +58,7 @@ def features_of(day: Day, settings: Settings | None = None, **changes: Any) -> p
 
 def rows_of(day: Day, settings: Settings | None = None, **changes: Any) -> Iterator[pl.DataFrame]:
     """The same in pieces, for days whose rows do not fit into memory; the first may have no row."""
-    for size in BOOK_SIZES:
-        if size == BOOK_SIZES[-1] or _fits(day, size):
-            break
-    stream = FeatureStream(day.start, hours_of(day), settings, size=size, **changes)
+    stream = FeatureStream(day.start, hours_of(day), settings, size=fitting(day), **changes)
     yield stream.frame([])
     yield from stream.pieces(day.events)
     if len(day.events):
@@ -115,6 +114,10 @@ class FeatureStream:
 
     def pieces(self, events: NDArray[np.void]) -> Iterator[pl.DataFrame]:
         """`take`, a piece at a time."""
+        return (self.frame(slice(rows)) for rows in self.written(events))
+
+    def written(self, events: NDArray[np.void]) -> Iterator[int]:
+        """`take` without frames: how many rows stand at the beginning of the buffers, `frame` of which is for now."""
         _refuse(events, self._time)
         told = np.asarray(events).view(np.recarray)
         told.flags.writeable = False  # arrays in memory and mapped files share their machine code
@@ -125,7 +128,7 @@ class FeatureStream:
             if self.book.refused.any():
                 raise BadInput(f"more than {len(self.book.orders) - 1} orders rest at once; expected fewer, or a larger book")
             if rows:
-                yield self.frame(slice(int(rows)))
+                yield int(rows)
         if len(told):
             self._time = int(told["time"][-1])
 
@@ -157,8 +160,11 @@ def new_state(settings: Settings, hours: Session) -> Any:
         raise BadInput(f"curve was {settings.curve}; expected {CURVE_STEPS + 1} numbers from 0 on that never fall")
     if not (np.isfinite(settings.sweep_lots) and settings.sweep_lots >= 0.0):
         raise BadInput(f"sweep_lots was {settings.sweep_lots}; expected a number of lots, or 0")
+    if settings.bucket_lots < 0:
+        raise BadInput(f"bucket_lots was {settings.bucket_lots}; expected a number of lots, or 0")
     if settings.latency_ns < 0:
         raise BadInput(f"latency_ns was {settings.latency_ns}; expected 0 or more")
+    params.bucket_lots = settings.bucket_lots or (max(1, round(float(curve[-1]) / BUCKETS_A_DAY)) if curve[-1] > 0 else 0)
     params.weights[:], params.curve[:], params.sweep_lots = weights, curve, settings.sweep_lots
     return state
 
@@ -226,15 +232,14 @@ def _changed(settings: Settings | None, changes: dict[str, Any]) -> Settings:
     return Settings(**((settings.__dict__ if settings else {}) | changes))
 
 
-def _fits(day: Day, size: tuple[int, int]) -> bool:
-    """Whether a day's orders surely fit into a book of that size; a smaller sum of adds than orders is the quick answer."""
-    adds = int(np.isin(day.events["kind"], (ADD, REVEAL)).sum()) + len(day.start)
-    if adds <= size[1]:
-        return True
-    book = new_books(1, *size)[0]
+def fitting(day: Day) -> tuple[int, int]:
+    """The first of BOOK_SIZES that holds a day's orders, the largest where none does; few adds are the quick answer."""
+    if int(np.isin(day.events["kind"], (ADD, REVEAL)).sum()) + len(day.start) <= BOOK_SIZES[0][1]:
+        return BOOK_SIZES[0]
+    book = new_books(1, *BOOK_SIZES[0])[0]
     rest_start(book, day.start)
     apply_all(book, day.events)
-    return not book.refused.any()
+    return BOOK_SIZES[1] if book.refused.any() else BOOK_SIZES[0]
 
 
 def _refuse(events: NDArray[np.void], after: int) -> None:

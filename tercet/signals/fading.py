@@ -36,13 +36,13 @@ def step(fading, time):
 @compiled
 def look(fading, time):
     """Note what will be left of the sums at `time`, and leave them as they are."""
-    passed = max(time - fading.time, 0)
+    passed = time - fading.time
     for i in range(len(SECONDS)):
-        fading.ahead[i] = math.exp(passed * (-1e-9 / SECONDS[i]))
+        fading.ahead[i] = math.exp(passed * (-1e-9 / SECONDS[i])) if passed > 0 else 1.0
 
 
 @compiled
-def rate(fading, place, total, time):
-    """Events a second, of a faded sum `total` as it will be at `time`, since the clock began; NaN where no time has passed."""
+def span(fading, place, time):
+    """By what a faded sum at `time` is divided to make a rate a second since the clock began; NaN where no time has passed."""
     passed = (time - fading.first) * 1e-9
-    return total / (SECONDS[place] * (1.0 - math.exp(-passed / SECONDS[place]))) if passed > 0.0 else math.nan
+    return SECONDS[place] * (1.0 - math.exp(-passed / SECONDS[place])) if passed > 0.0 else math.nan

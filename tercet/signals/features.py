@@ -9,14 +9,21 @@ from typing import Final
 
 import numpy as np
 
+from tercet.book.queries import row_of
 from tercet.book.replay import apply
 from tercet.compiled import compiled
 from tercet.market.events import HALT, HIDDEN, REVEAL, TRADE
-from tercet.signals import fading, ladder, orderflow, tape
-from tercet.signals.fading import FADING
+from tercet.signals import arrivals, fading, impact, ladder, micro, orderflow, resilience, seconds, tape, toxicity
+from tercet.signals.arrivals import ARRIVALS
+from tercet.signals.fading import FADING, S60, span
+from tercet.signals.impact import IMPACT
 from tercet.signals.ladder import DEEP, LADDER, LEVELS
+from tercet.signals.micro import MICRO
 from tercet.signals.orderflow import ORDERFLOW
+from tercet.signals.resilience import RESILIENCE
+from tercet.signals.seconds import CLOCK, STEP_NS
 from tercet.signals.tape import TAPE
+from tercet.signals.toxicity import TOXICITY
 
 BY_EVENTS, BY_MID, BY_CLOCK = 0, 1, 2  # when rows are written
 CURVE_STEPS: Final = 64
@@ -30,6 +37,7 @@ PARAMS: Final = np.dtype(
         ("every", np.int64),  # events, or ns
         ("weights", np.float64, LEVELS),  # of the levels in the integrated imbalance; they sum to 1
         ("sweep_lots", np.float64),  # what sweep costs are for; 0: SWEEP_DEPTHS times the usual depth of a level
+        ("bucket_lots", np.int64),  # of a VPIN bucket; 0: the first aggressors say it
         ("curve", np.float64, CURVE_STEPS + 1),  # lots usually traded by each 64th of the session; zeros where nobody knows
     ],
     align=True,
@@ -43,11 +51,19 @@ STATE: Final = np.dtype(
         ("ladder", LADDER),
         ("orderflow", ORDERFLOW),
         ("tape", TAPE),
+        ("arrivals", ARRIVALS),
+        ("resilience", RESILIENCE),
+        ("clock", CLOCK),
+        ("toxicity", TOXICITY),
+        ("micro", MICRO),
+        ("impact", IMPACT),
         ("events", np.int64),  # that happened
         ("quoted", np.int64),  # 1: both sides hold orders, and trading goes on
         ("halted", np.int64),
         ("bid", np.int64),  # the touch, where quoted
         ("ask", np.int64),
+        ("bid_lots", np.int64),
+        ("ask_lots", np.int64),
         ("mid2", np.int64),  # twice the mid in ticks, the last one there was; 0 before
         ("told_mid2", np.int64),  # of the last row
         ("next_row", np.int64),  # by the clock, ns; 0 before the first event
@@ -66,6 +82,7 @@ def start(state, book):
     """Begin with a book in which nothing has happened yet; `state.params` is filled already."""
     ladder.read(state.ladder, book)
     state.halted = book.halted != 0
+    toxicity.start(state.toxicity, state.params.bucket_lots)
     touched(state)
 
 
@@ -79,6 +96,8 @@ def happened(state, book, event):
     if fading.step(state.fading, event.time):
         orderflow.fade(state.orderflow, state.fading)
         tape.fade(state.tape, state.fading)
+        arrivals.fade(state.arrivals, state.fading)
+        resilience.fade(state.resilience, state.fading)
     kind = event.kind
     if kind == HALT or state.halted != 0:
         state.halted = book.halted != 0
@@ -87,11 +106,39 @@ def happened(state, book, event):
         ladder.read(state.ladder, book)
     else:
         if kind in (TRADE, HIDDEN):
-            tape.printed(state.tape, event)
+            traded(state, event)
         if kind <= TRADE:
-            first, stop = ladder.changed(state.ladder, book, event.side, event.tick)
-            orderflow.flowed(state.orderflow, state.ladder, state.params.weights, first, stop)
+            messaged(state, book, event)
     touched(state)
+
+
+@compiled(forceinline=True)
+def traded(state, event):
+    """An execution, displayed or hidden."""
+    side, lots = -int(event.side), event.lots
+    count, before = state.tape.count, state.tape.lots
+    fresh = tape.printed(state.tape, event)
+    if fresh:
+        toxicity.aggressor(state.toxicity, count, before)
+        arrivals.arrived(state.arrivals, row_of(side))
+    impact.traded(state.impact, event, fresh, state.mid2 if state.quoted != 0 else 0)
+    seconds.traded(state.clock, side, lots, fresh)
+    toxicity.traded(state.toxicity, side, lots, seconds.variance(state.clock), state.tape.volume[tape.LONGEST])
+
+
+@compiled(forceinline=True)
+def messaged(state, book, event):
+    """A message on a displayed order: it came, lost lots, left or was executed."""
+    levels, row = state.ladder, row_of(event.side)
+    key, before = levels.keys[row, 0], levels.lots[row, 0]
+    there = levels.count[row] > 0
+    orderflow.met(state.orderflow, levels.total)
+    first, stop = ladder.changed(levels, book, event.side, event.tick)
+    orderflow.flowed(state.orderflow, levels, state.params.weights, first, stop)
+    if event.kind != TRADE:
+        resilience.told(state.resilience, event.kind, event.side, event.time, levels)
+    elif there:
+        resilience.took(state.resilience, event, key, before, levels)
 
 
 @compiled
@@ -99,6 +146,7 @@ def begin(state, time):
     """The first event's time starts the clocks."""
     state.fading.time = time
     state.fading.first = time
+    state.clock.next = state.params.open - (state.params.open - time) // STEP_NS * STEP_NS
     if state.params.sampling == BY_CLOCK:
         every = state.params.every
         state.next_row = state.params.open - (state.params.open - time) // every * every
@@ -107,6 +155,10 @@ def begin(state, time):
 @compiled
 def settle(state, time):
     """Let time pass: nothing more happens up to and including `time`."""
+    if state.clock.next <= time:
+        seconds.settle(state.clock, time, state.mid2 if state.quoted != 0 else 0)
+    impact.settle(state.impact, time, state.mid2)
+    resilience.settle(state.resilience, time)
 
 
 @compiled
@@ -114,10 +166,17 @@ def touched(state):
     """Take in the touch."""
     levels = state.ladder
     state.quoted = levels.count[0] > 0 and levels.count[1] > 0 and state.halted == 0
-    if state.quoted != 0:
-        state.bid = levels.keys[0, 0]
-        state.ask = -levels.keys[1, 0]
-        state.mid2 = state.bid + state.ask
+    if state.quoted == 0:
+        state.micro.last = 0
+        return
+    bid, ask = levels.keys[0, 0], -levels.keys[1, 0]
+    bid_lots, ask_lots = levels.lots[0, 0], levels.lots[1, 0]
+    if bid == state.bid and ask == state.ask and bid_lots == state.bid_lots and ask_lots == state.ask_lots and state.micro.last != 0:
+        return
+    state.bid, state.ask = bid, ask
+    state.bid_lots, state.ask_lots = bid_lots, ask_lots
+    state.mid2 = bid + ask
+    micro.moved(state.micro, levels, state.mid2)
 
 
 @compiled
@@ -127,6 +186,11 @@ def write(state, time, out):
     at = write_book(state, out, 0)
     at = orderflow.write(state.orderflow, state.fading, out, at)
     at = tape.write_flow(state.tape, state.fading, out, at)
+    at = toxicity.write(state.toxicity, out, at)
+    at = impact.write(state.impact, out, at)
+    at = resilience.write(state.resilience, state.fading, out, at)
+    at = arrivals.write(state.arrivals, state.fading, time, out, at)
+    at = seconds.write(state.clock, out, at)
     return write_day(state, time, out, at)
 
 
@@ -144,7 +208,7 @@ def write_book(state, out, at):
     for i in range(len(DEEP)):
         out[at + 6 + i] = ladder.share(ladder.lots_over(levels, 0, DEEP[i]), ladder.lots_over(levels, 1, DEEP[i]))
     out[at + 9] = ladder.weighted_mid(levels)
-    out[at + 10] = math.nan
+    out[at + 10] = state.micro.price[state.micro.last - 1]
     for row in range(2):
         out[at + 11 + row] = ladder.slope(levels, row)
     lots = state.params.sweep_lots if state.params.sweep_lots > 0.0 else SWEEP_DEPTHS * orderflow.usual_depth(state.orderflow)
@@ -163,7 +227,10 @@ def write_day(state, time, out, at):
     before = min(int(step), CURVE_STEPS - 1)
     usual = params.curve[before] + (params.curve[before + 1] - params.curve[before]) * (step - before)
     out[at + 1] = math.log((state.tape.lots + 1.0) / (usual + 1.0)) if params.curve[CURVE_STEPS] > 0.0 else math.nan
-    return at + 2
+    recent = state.tape.volume[tape.LONGEST] * state.fading.ahead[S60] / span(state.fading, S60, time)
+    passed = (time - state.fading.first) * 1e-9
+    out[at + 2] = math.log(recent * passed / state.tape.lots) if state.tape.lots > 0 and passed > 0.0 else math.nan
+    return at + 3
 
 
 @compiled

@@ -46,6 +46,13 @@ def fade(flow, fading):
 
 
 @compiled(forceinline=True)
+def met(flow, lots):
+    """A message comes upon a book with so many lots in the ladder's levels, those revealed since the last message among them."""
+    flow.depth = flow.depth * _DEPTH_KEPT + lots / (2.0 * LEVELS)
+    flow.weight = flow.weight * _DEPTH_KEPT + 1.0
+
+
+@compiled(forceinline=True)
 def flowed(flow, ladder, weights, first, stop):
     """A message changed the levels [first, stop) of the ladder, perhaps none."""
     touch, total = 0.0, 0.0
@@ -62,8 +69,6 @@ def flowed(flow, ladder, weights, first, stop):
     for i in range(len(EVENTS)):
         flow.touch_events[i] = flow.touch_events[i] * _KEPT[i] + touch
         flow.all_events[i] = flow.all_events[i] * _KEPT[i] + total
-    flow.depth = flow.depth * _DEPTH_KEPT + ladder.total / (2.0 * LEVELS)
-    flow.weight = flow.weight * _DEPTH_KEPT + 1.0
 
 
 @compiled
@@ -76,18 +81,17 @@ def usual_depth(flow):
 def write(flow, fading, out, at):
     """Write this family from out[at] on; returns where the next goes."""
     depth = usual_depth(flow)
+    by = 1.0 / depth
     for i in range(len(CLOCKS)):
-        out[at] = flow.touch[i] * fading.ahead[CLOCKS[i]] / depth
-        out[at + 6] = flow.all[i] * fading.ahead[CLOCKS[i]] / depth
-        at += 1
-    for i in range(len(EVENTS)):
-        out[at] = flow.touch_events[i] / depth
-        out[at + 6] = flow.all_events[i] / depth
-        at += 1
-    at += 6
+        left = fading.ahead[CLOCKS[i]] * by
+        out[at + i] = flow.touch[i] * left
+        out[at + 3 + i] = flow.touch_events[i] * by
+        out[at + 6 + i] = flow.all[i] * left
+        out[at + 9 + i] = flow.all_events[i] * by
+    at += 12
+    left = fading.ahead[S10] * by
     for level in range(LEVELS):
-        out[at] = flow.level[level] * fading.ahead[S10] / depth
-        out[at + LEVELS] = flow.total[level]
-        at += 1
-    out[at + LEVELS] = depth
-    return at + LEVELS + 1
+        out[at + level] = flow.level[level] * left
+        out[at + LEVELS + level] = flow.total[level]
+    out[at + 2 * LEVELS] = depth
+    return at + 2 * LEVELS + 1

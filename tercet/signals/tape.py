@@ -13,6 +13,7 @@ from tercet.market.events import FINER_PER_TICK
 from tercet.signals.fading import S1, S10, S60
 
 CLOCKS: Final = (S1, S10, S60)
+LONGEST: Final = 2  # place of the longest of them
 TRADES: Final = (10, 50, 100)  # e-folding numbers of aggressors
 _KEPT: Final = tuple(math.exp(-1.0 / number) for number in TRADES)
 
