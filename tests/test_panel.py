@@ -85,12 +85,13 @@ FUTURES: dict[str, Callable[[pl.DataFrame, int], pl.DataFrame]] = {
 }
 
 
-def leaks(bars: pl.DataFrame, features: list[str | Feature], future: str, after: int) -> list[str]:
-    """The columns whose values up to `after` change with what comes after it."""
-    seen = [panel(table(some), features).frame.filter(pl.col("event_time") <= after) for some in (bars, FUTURES[future](bars, after))]
+def leaks(bars: pl.DataFrame, whole: pl.DataFrame, features: list[str | Feature], future: str, after: int) -> list[str]:
+    """The columns whose values up to `after` change with what comes after it; `whole` is the panel with the future that was."""
+    other = panel(table(FUTURES[future](bars, after)), features).frame
+    seen = [some.filter(pl.col("event_time") <= after) for some in (whole, other)]
     assert seen[0].select("event_time", "symbol").equals(seen[1].select("event_time", "symbol"))
     assert seen[0].height > 0
-    columns = [name for name in seen[0].columns if name != "symbol"]
+    columns = [name for name in whole.columns if name != "symbol"]
     return [name for name, one, other in zip(columns, bits(seen[0]), bits(seen[1]), strict=True) if one != other]
 
 
@@ -116,20 +117,22 @@ def made(bars: pl.DataFrame) -> pl.DataFrame:
     return panel(table(bars)).frame
 
 
-@pytest.mark.parametrize("future", FUTURES)
 @pytest.mark.parametrize("gaps", [True, False], ids=["gaps", "whole"])
-def test_no_feature_up_to_a_date_changes_when_the_future_does(future: str, gaps: bool) -> None:
+def test_no_feature_up_to_a_date_changes_when_the_future_does(gaps: bool) -> None:
     some = random_bars(2, gaps=gaps)
+    whole = panel(table(some)).frame
     for day in (45, 120, 290):
         after = int(some["event_time"].unique().sort()[day])
-        assert leaks(some, list(PANEL_FEATURES), future, after) == []
+        for future in FUTURES:
+            assert leaks(some, whole, list(PANEL_FEATURES), future, after) == []
 
 
 @pytest.mark.parametrize("future", FUTURES)
 def test_features_that_look_ahead_are_found_by_the_same_check(bars: pl.DataFrame, future: str) -> None:
     after = int(bars["event_time"].unique().sort()[290])
     missing = bars.with_columns(pl.when(pl.col("event_time") != after).then(pl.col("open")))
-    found = leaks(missing, [*CONTROLS, "reversal_5"], future, after)
+    tried = [*CONTROLS, "reversal_5"]
+    found = leaks(missing, panel(table(missing), tried).frame, tried, future, after)
     assert {name for name in found if not name.endswith(RANKED)} == {control.name for control in CONTROLS if isinstance(control, Feature)}
 
 
@@ -187,8 +190,9 @@ def test_a_later_split_changes_no_feature(bars: pl.DataFrame, made: pl.DataFrame
     )
     after = panel(table(split)).frame
     for name in PANEL_FEATURES:
-        share = 1e-2 if name.startswith("corr") else 1e-9  # ln(V + 1)
-        assert after[name].fill_null(-9.0).to_numpy() == pytest.approx(made[name].fill_null(-9.0).to_numpy(), rel=share, abs=share), name
+        share = 0.05 if name.startswith("corr") else 1e-9  # ln(V + 1), most where V is 0
+        seen, was = (frame[name].fill_null(-9.0).to_numpy() for frame in (after, made))
+        assert np.allclose(seen, was, rtol=share, atol=share), name
 
 
 def test_days_that_tie_in_a_count_tie_in_its_rank(made: pl.DataFrame) -> None:
@@ -330,9 +334,9 @@ def test_what_cannot_be_a_panel_is_refused_in_a_sentence(name: str) -> None:
 def test_on_real_days_no_feature_changes_when_the_future_does(real_data: Path) -> None:
     loaded = daily(real_data / "daily" / "us_daily_1998_2017_dev350.parquet")
     frame = loaded.table.frame.drop("known_time", "exchange")
-    some = frame.filter(
-        pl.col("symbol").is_in(sorted(frame["symbol"].unique())[:12]), pl.col("event_time") < session(datetime.date(2005, 1, 3)).open_ns
-    )
-    after = session(datetime.date(2003, 6, 30)).close_ns
-    for future in FUTURES:
-        assert leaks(some, list(PANEL_FEATURES), future, after) == []
+    first_of_2002 = session(datetime.date(2002, 1, 2)).open_ns
+    some = frame.filter(pl.col("symbol").is_in(sorted(frame["symbol"].unique())[:8]), pl.col("event_time") < first_of_2002)
+    whole = panel(table(some)).frame
+    assert leaks(some, whole, list(PANEL_FEATURES), "scrambled", session(datetime.date(2001, 6, 29)).close_ns) == []
+    later = whole.filter(pl.col("event_time") > session(datetime.date(2000, 12, 29)).close_ns)
+    assert max(later[name].null_count() for name in PANEL_FEATURES) < 0.1 * later.height

@@ -17,6 +17,9 @@ OPENS, CLOSES = HOURS["us-equities"][1:]  # half days are not known here: their 
 VIX_CLOSES: Final = datetime.time(16, 15)  # the index is computed for a quarter of an hour after the stocks' close
 PRICES: Final = ("open", "high", "low", "close", "volume")
 UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+DATE: Final = r"\d{4}-\d{2}-\d{2}"
+CLOCK: Final = DATE + r"[T ]\d{2}:\d{2}:\d{2}(\.\d+)?"
+ZONED: Final = CLOCK + r"(Z|[+-]\d{2}:?\d{2})"
 _1980: Final = 315_532_800_000_000_000  # ns; numbers that end before it are of another unit
 
 
@@ -227,11 +230,19 @@ def _at_day(days: pl.Series, where: str, tz: str, at: str) -> pl.Series:
 
 
 def _parsed(texts: pl.Series, where: str) -> pl.Series:
-    """ISO dates, or ISO datetimes with a zone."""
-    for wanted in (pl.Date, pl.Datetime("ns", "UTC")):
-        with contextlib.suppress(pl.exceptions.PolarsError):
-            return texts.str.strptime(wanted, "%Y-%m-%d" if wanted == pl.Date else None)
-    raise BadInput(f"{where}: expected texts such as 2020-03-31 or 2020-03-31T16:00:00Z, found {texts.drop_nulls().item(0)!r}")
+    """ISO dates, or ISO datetimes with a zone or without; nothing that could be read in two ways."""
+    wanted: tuple[tuple[str, pl.Date | pl.Datetime], ...] = (
+        (DATE, pl.Date()),
+        (CLOCK, pl.Datetime("ns")),
+        (ZONED, pl.Datetime("ns", "UTC")),
+    )
+    for pattern, kind in wanted:
+        if texts.str.contains(f"^{pattern}$").all():
+            with contextlib.suppress(pl.exceptions.PolarsError):
+                return texts.str.strptime(kind)
+    wrong = texts.filter(~texts.str.contains(f"^({DATE}|{CLOCK}|{ZONED})$"))
+    found = repr(wrong.item(0)) if len(wrong) else "a day that never was, or several ways of writing"
+    raise BadInput(f"{where}: expected texts such as 2020-03-31 or 2020-03-31T16:00:00Z, found {found}")
 
 
 def _zoned(times: pl.Series, where: str, own: str | None, tz: str | None) -> pl.Series:
