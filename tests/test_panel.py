@@ -13,7 +13,7 @@ import slow_panel
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, session
 from tercet.signals.characteristics import Feature
-from tercet.signals.panel import PANEL_FEATURES, RANKED, forward_returns, interactions, panel
+from tercet.signals.panel import PANEL_FEATURES, RANKED, figures, forward_returns, interactions, panel
 from tercet.signals.sources import daily
 from tercet.signals.timed import History, Table, as_of
 
@@ -242,6 +242,35 @@ def test_an_interaction_does_not_change_when_the_macro_series_future_does(bars: 
     assert seen[0]["max5_rank_x_vix"].n_unique() > 100
 
 
+def test_a_figure_counts_from_its_filing_on_and_a_late_revision_does_not_hide_a_newer_one(bars: pl.DataFrame) -> None:
+    times = bars["event_time"].unique().sort().to_list()
+    told = [
+        ("S0", 10, 30, 1.0),
+        ("S1", 10, 40, 2.0),
+        ("S0", 70, 90, 3.0),
+        ("S0", 10, 100, 9.0),
+        ("S1", 10, 120, -2.0),
+        ("S2", 70, 320, 5.0),
+    ]
+    rows = [{"symbol": s, "event_time": times[event], "known_time": times[known], "book": value} for s, event, known, value in told]
+    table_of = Table.of(pl.DataFrame(rows), sort=True)
+    made = figures(panel(table(bars), ["max5"], raw=False), table_of).frame
+
+    def seen(name: str, symbol: str, day: int) -> float | None:
+        return made.filter(symbol=symbol, event_time=times[day])[name].item()  # type: ignore[no-any-return]
+
+    assert [seen("book", "S0", day) for day in (29, 30, 89, 90, 100, 329)] == [None, 1.0, 1.0, 3.0, 3.0, 3.0]
+    assert [seen("book", "S1", day) for day in (39, 40, 120)] == [None, 2.0, -2.0]
+    assert [(seen("book_rank", "S0", day), seen("book_rank", "S1", day)) for day in (20, 35, 50, 130)] == [(0, 0), (0, 0), (-1, 1), (1, -1)]
+    before = Table(table_of.frame.filter(pl.col("known_time") <= times[95]))
+    other = figures(panel(table(bars), ["max5"], raw=False), before).frame
+    assert bits(other.filter(pl.col("known_time") <= times[95])) == bits(made.filter(pl.col("known_time") <= times[95]))
+    stale = figures(panel(table(bars), ["max5"], raw=False), table_of, latency=1, tolerance=times[60] - times[40]).frame
+    assert stale.filter(symbol="S1", event_time=times[40])["book"].item() is None
+    assert stale.filter(symbol="S1", event_time=times[41])["book"].item() == 2.0
+    assert stale.filter(symbol="S1", event_time=times[62])["book"].item() is None
+
+
 def test_a_label_goes_from_the_next_open_to_an_open_and_waits_until_that_is_known() -> None:
     days = [
         datetime.date(2020, 3, 5),
@@ -316,6 +345,11 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "no days": (lambda: forward_returns(wrong_bars(), 0), "days was 0"),
     "the open that has been": (lambda: forward_returns(wrong_bars(), 1, lag=0), "expected days >= 1 and lag >= 1"),
     "no such price": (lambda: forward_returns(wrong_bars(), 1, entry="high"), "entry was 'high'"),  # type: ignore[arg-type]
+    "a text for a figure": (lambda: figures(panel(wrong_bars(), ["max5"]), wrong_bars(), ["x"]), "there is no 'x'; expected one of open"),
+    "figures that are texts": (
+        lambda: figures(panel(wrong_bars(), ["max5"]), wrong_bars(x=pl.lit("y")), ["x"]),
+        "x was String; expected a number",
+    ),
     "macro by symbol": (lambda: interactions(panel(wrong_bars(), ["max5"]), wrong_bars(), features=["max5"]), "expected none: one series"),
     "an unranked panel": (
         lambda: interactions(panel(wrong_bars(), ["max5"], ranked=False), macro(9, "16:00"), features=["max5"]),

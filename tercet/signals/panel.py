@@ -1,4 +1,4 @@
-"""The daily cross-section: features from each stock's past, ranked within each date to [−1, 1]; macro interactions; forward returns.
+"""The daily cross-section: features of each stock's past, ranked within each date to [−1, 1]; figures, macro interactions, labels.
 
 Gu, Kelly & Xiu (2020): the rank within the date's stocks stands for the value, and what is missing is 0, the middle. A row's features
 use rows with the same or an earlier event_time alone; a row is known when all of those are.
@@ -93,6 +93,21 @@ def interactions(
     at = as_of(frame.select(pl.col(KNOWN).alias("time")), scores, latency=latency).select(x.fill_null(0.0))
     columns = [(frame[one].cast(pl.Float64) * at[name]).alias(f"{one}_x_{name}") for one in wanted for name in names]
     return Table(frame.with_columns(columns), copy=False)
+
+
+def figures(rows: Table, told: Table, values: Iterable[str] | None = None, latency: int = 0, tolerance: int | None = None) -> Table:
+    """The panel's rows with the newest figures known by then, such as fundamentals by filing date: columns NAME and NAME_rank.
+
+    A figure comes from the latest event_time that was known, in its latest vintage; older than `tolerance` ns, it is missing.
+    """
+    names = _chosen(values, {name: name for name in told.values})
+    if wrong := [name for name in names if not told.frame.schema[name].is_numeric()]:
+        raise BadInput(f"{wrong[0]} was {told.frame.schema[wrong[0]]}; expected a number")
+    frame = rows.frame
+    table = Table(told.frame.select(EVENT, KNOWN, *told.keys, *names), told.keys, copy=False)
+    asked = frame.select("symbol", pl.col(KNOWN).alias("time"))
+    found = as_of(asked, table, latency=latency, tolerance=tolerance, newest_event=True).select(pl.col(names).cast(pl.Float64))
+    return Table(pl.concat([frame, found, ranks(found, frame[EVENT])], how="horizontal"), copy=False)
 
 
 def forward_returns(bars: Table, days: int, lag: int = 1, *, entry: Literal["open", "close"] = "open") -> pl.DataFrame:
