@@ -25,7 +25,8 @@ class Table:
     """Rows in order of `known_time`, all vintages kept: int64 ns `event_time` and `known_time`, key columns, value columns.
 
     Rows with the same keys and `event_time` are vintages of one figure. Missing values are null. What cannot be a table is refused:
-    BadInput. The rows are copied: what happens to the given frame, or to numpy arrays under it, does not reach them.
+    BadInput. The rows are copied: what happens to the given frame, or to numpy arrays under it, does not reach them;
+    `copy=False` is for who made the frame and keeps none of it.
     """
 
     __slots__ = ("_frame", "keys", "revised")
@@ -34,13 +35,14 @@ class Table:
     revised: bool  # whether any figure has more than one vintage
     _frame: pl.DataFrame
 
-    def __init__(self, frame: pl.DataFrame, keys: Iterable[str] = ("symbol",)) -> None:
+    def __init__(self, frame: pl.DataFrame, keys: Iterable[str] = ("symbol",), *, copy: bool = True) -> None:
         names = (keys,) if isinstance(keys, str) else tuple(keys)
         _check_columns(frame, names)
         _check_times(frame)
         _check_values(frame)
         set_once = object.__setattr__
-        set_once(self, "_frame", frame.select(pl.all().gather(pl.int_range(pl.len()))))  # a true copy: polars may share memory with numpy
+        # polars may share memory with numpy, so only a gather is a true copy
+        set_once(self, "_frame", frame.select(pl.all().gather(pl.int_range(pl.len()))) if copy else frame)
         set_once(self, "keys", names)
         set_once(self, "revised", _check_vintages(frame, names))
 
