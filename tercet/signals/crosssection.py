@@ -1,0 +1,160 @@
+"""The daily cross-section as a task, and the portfolio that decides: deciles of a score, long the best and short the worst.
+
+A backtest on survivors' prices, or the best of many trials, looks like skill. The deflated Sharpe ratio asks how good the best of as many
+trials without skill would have looked; `Portfolio.passes` is the gate that a forecast has to get through.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.signals.league import Standing
+from tercet.signals.panel import RANKED, forward_returns, panel
+from tercet.signals.samples import Samples, Spans
+from tercet.signals.scores import Mean, hac_mean, information_coefficients
+from tercet.signals.sharpe import (
+    backtest_overfitting,
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    probabilistic_sharpe,
+    sharpe_variance,
+    track,
+)
+from tercet.signals.task import Task
+from tercet.signals.timed import Table
+
+Floats = NDArray[np.float64]
+YEAR: Final = 252
+DAY_NS: Final = 86_400 * 10**9
+GATE: Final = 0.95  # of the deflated Sharpe ratio
+
+
+@dataclass(frozen=True)
+class PanelSettings:
+    """How a panel is asked and traded."""
+
+    days: int = field(default=5, metadata={"help": "that a return is taken over, from the next open; portfolios are made anew as often"})
+    features: tuple[str, ...] = field(default=(), metadata={"help": "of the panel; none: all"})
+    least: int = field(default=50, metadata={"help": "stocks that a date needs"})
+    half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
+
+
+def panel_task(bars: Table, settings: PanelSettings | None = None, planted: float = 0.0, seed: int = 0) -> Task:
+    """Which stocks of a date will do better than its others: asked at the close every `days` days, from the next open on.
+
+    Values are returns less the mean of their date. planted: an alpha of that information coefficient is added to the features as
+    `planted`, a control that every honest judge must pass.
+    """
+    settings = settings or PanelSettings()
+    rows = panel(bars, settings.features or None, raw=False)
+    labels = forward_returns(bars, settings.days).drop_nulls()
+    dates = rows.frame["event_time"].unique().sort()
+    asked = dates.gather_every(settings.days)
+    joined = rows.frame.filter(pl.col("event_time").is_in(asked.implode())).join(labels, on=["event_time", "symbol"])
+    kept = joined.filter(pl.len().over("event_time") >= settings.least).sort("event_time", "symbol")
+    if not len(kept):
+        raise BadInput(f"no date has {settings.least} stocks with a return over {settings.days} days; expected some")
+    names = tuple(name for name in kept.columns if name.endswith(RANKED))
+    value = kept.select(pl.col("value") - pl.col("value").mean().over("event_time")).to_series().to_numpy()
+    table = kept.select(names).to_numpy().astype(np.float32)
+    now, symbols = kept["known_time"].to_numpy(), kept["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
+    if planted:
+        noise = np.random.default_rng(seed).standard_normal(len(value))
+        scale = kept.select(pl.col("value").std().over("event_time")).to_series().to_numpy()
+        table = np.column_stack([table, planted * value / scale + np.sqrt(1 - planted**2) * noise]).astype(np.float32)
+        names = (*names, "planted")
+    order = np.argsort(now, kind="stable")
+    spans = Spans(kept["t0"].to_numpy(), kept["t1"].to_numpy(), value, np.maximum(kept["available"].to_numpy(), kept["t1"].to_numpy()))
+    samples = Samples(table[order], names, now[order], spans.take(order), 400 * DAY_NS, group=symbols[order])
+    half = np.full(len(value), settings.half_spread_bps * 1e-4)
+    left_out = {
+        "no return yet, or too few stocks on the date": len(rows.frame.filter(pl.col("event_time").is_in(asked.implode()))) - len(kept)
+    }
+    return Task(f"panel {settings.days} days", samples, value[order], half, half, 1, "return", left_out)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """What the deciles of a score made, and whether it is to be believed."""
+
+    expert: str
+    returns: Floats  # of each period, after cost
+    gross: float  # mean of a period
+    net: float
+    turnover: float  # share of the portfolio traded in a period
+    sharpe: float  # a year
+    psr: float  # chance that the true one is above 0, had it been the only trial
+    dsr: float  # beside the best of all trials without skill
+    expected_maximum: float  # Sharpe ratio a year of that best one
+    trials: int
+    ic: Mean  # rank correlation by date
+
+    @property
+    def passes(self) -> bool:
+        """Whether the gate lets it through."""
+        return self.dsr >= GATE
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Portfolios of all experts, and how often the best in one half of history is below the median in the other."""
+
+    portfolios: tuple[Portfolio, ...]
+    overfitting: float | None
+
+
+def verdict(
+    task: Task, standings: Sequence[Standing], asked: NDArray[np.int64], trials: int, settings: PanelSettings | None = None
+) -> Verdict:
+    """Judge every expert's answers about the rows `asked` by the portfolio made of them; trials: how many fits the ledger counts."""
+    settings = settings or PanelSettings()
+    dates, value, symbols = task.samples.now[asked], task.move[asked], task.samples.group[asked]
+    made = [deciles(standing.mean, value, dates, symbols, settings.half_spread_bps * 1e-4) for standing in standings]
+    sharpes = [track(net).sharpe for _, net, _ in made]
+    variance = sharpe_variance(sharpes) if len(sharpes) > 1 else 1.0 / len(made[0][1])
+    periods = np.sqrt(YEAR / settings.days)
+    portfolios = []
+    for standing, (gross, net, turnover) in zip(standings, made, strict=True):
+        record = track(net)
+        coefficients = information_coefficients(standing.mean, value, dates, rank=True)
+        portfolios.append(
+            Portfolio(
+                standing.expert,
+                net,
+                float(gross.mean()),
+                float(net.mean()),
+                turnover,
+                record.sharpe * periods,
+                probabilistic_sharpe(record),
+                deflated_sharpe(record, max(trials, len(standings)), variance),
+                expected_maximum_sharpe(max(trials, len(standings)), variance) * periods,
+                trials,
+                hac_mean(coefficients.values),
+            )
+        )
+    overfitting = backtest_overfitting(np.column_stack([net for _, net, _ in made])).pbo if len(made) > 1 else None
+    return Verdict(tuple(portfolios), overfitting)
+
+
+def deciles(
+    score: Floats, value: Floats, dates: NDArray[np.int64], symbols: NDArray[np.int64], half_spread: float
+) -> tuple[Floats, Floats, float]:
+    """(gross, net) of each date in turn, and the mean turnover: half a unit long in the best tenth, half short in the worst."""
+    gross, net, traded = [], [], []
+    held: dict[int, float] = {}
+    for rows in np.split(np.arange(len(dates)), np.flatnonzero(np.diff(dates)) + 1):
+        tenth = max(1, len(rows) // 10)
+        order = rows[np.argsort(score[rows], kind="stable")]
+        wanted = dict.fromkeys(symbols[order[-tenth:]].tolist(), 0.5 / tenth) | dict.fromkeys(symbols[order[:tenth]].tolist(), -0.5 / tenth)
+        change = sum(abs(wanted.get(one, 0.0) - held.get(one, 0.0)) for one in wanted.keys() | held.keys())
+        made = 0.5 * float(value[order[-tenth:]].mean() - value[order[:tenth]].mean())
+        gross.append(made)
+        net.append(made - half_spread * change)
+        traded.append(change)
+        held = wanted
+    return np.array(gross), np.array(net), float(np.mean(traded))
