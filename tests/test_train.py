@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 th = pytest.importorskip("torch")
 
+from stable_baselines3.common.logger import configure  # noqa: E402  # after the skip
 from test_cli import TERCET, refused, said, tercet  # noqa: E402  # after the skip
 
 from tercet.cli.app import main  # noqa: E402
 from tercet.envs.bank import TEST, TRAINING, VALIDATION  # noqa: E402
-from tercet.envs.execution import EnvSettings, ExecutionMembers  # noqa: E402
+from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward  # noqa: E402
+from tercet.envs.part import Part  # noqa: E402
 from tercet.envs.rewards import reward  # noqa: E402
 from tercet.envs.worldmembers import WorldMembers, grid_actions  # noqa: E402
 from tercet.envs.worlds import AlmgrenChriss, Martingale  # noqa: E402
@@ -42,7 +44,7 @@ from tercet.learn.nfk import NfkSettings  # noqa: E402
 from tercet.learn.settings import ACTIONS, TrainSettings  # noqa: E402
 from tercet.learn.task import EPISODES, SEEDS, Task, book_task, costs, policy_costs, world_task  # noqa: E402
 from tercet.learn.train import RunSettings, Trained, chooser, train  # noqa: E402
-from tercet.learn.vecenv import MemberVecEnv  # noqa: E402
+from tercet.learn.vecenv import LearnerVecEnv, MemberVecEnv  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a market takes minutes with uncompiled code")
 
@@ -497,17 +499,119 @@ def test_a_target_takes_the_choice_of_one_network_at_the_value_of_the_other(doub
 
 
 def test_ppo_chooses_open_moves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    step, closed = ExecutionMembers.step, 0
+    start, closed = ExecutionMembers.start, 0
 
-    def watched(self: ExecutionMembers, actions: NDArray[Any]) -> None:
+    def watched(self: ExecutionMembers, half: Part, actions: NDArray[Any]) -> None:
         nonlocal closed
-        assert self.masks[np.arange(self.count), actions].all() or self.masks.shape[1] == 1
-        closed += int((~self.masks).sum())
-        step(self, actions)
+        masks = self.masks[half.rows]
+        assert masks[np.arange(len(masks)), actions].all()
+        closed += int((~masks).sum())
+        start(self, half, actions)
 
-    monkeypatch.setattr(ExecutionMembers, "step", watched)
+    monkeypatch.setattr(ExecutionMembers, "start", watched)
     train(a_task(), settings(steps=4 * ROLLOUT), run=RunSettings(validations=1, episodes=8))
-    assert closed > 1000
+    assert closed > 500
+
+
+def collected(algo: str, count: int, first: int = 0, **changes: Any) -> tuple[Any, LearnerVecEnv, Exception | None]:
+    """A fresh learner that has collected two rollouts, one after the other, its environments, and why it went no further."""
+    envs = LearnerVecEnv(a_task(algo, **changes).make(count, None, TRAINING), reward_scale=0.5)
+    agent: Any = new_agent(settings(algo, envs=count, minibatch=16 * count), envs)
+    envs.seed_members(first)
+    _, callback = agent._setup_learn(10**6)
+    agent.set_logger(configure(None, []))
+    try:
+        for _ in range(2):
+            agent.collect_rollouts(agent.env, callback, agent.rollout_buffer, agent.n_steps)
+    except FaultyReward as fault:
+        return agent, envs, fault
+    return agent, envs, None
+
+
+def fresh_members(algo: str, count: int, first: int = 0, **changes: Any) -> Any:
+    """The same members at the same beginning."""
+    envs = LearnerVecEnv(a_task(algo, **changes).make(count, None, TRAINING))
+    envs.seed_members(first)
+    envs.reset()
+    return envs.members
+
+
+def by_step(chosen: list[NDArray[Any]], halves: int) -> list[NDArray[Any]]:
+    """Actions of all members, step by step, of those that were begun half by half."""
+    return [np.concatenate(chosen[i : i + halves]) for i in range(0, len(chosen), halves)]
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[Any]]:
+    """The actions with which halves of members are begun from now on."""
+    start, seen = ExecutionMembers.start, []
+
+    def watched(self: ExecutionMembers, half: Part, actions: NDArray[Any]) -> None:
+        seen.append(actions.copy())
+        start(self, half, actions)
+
+    monkeypatch.setattr(ExecutionMembers, "start", watched)
+    return seen
+
+
+@pytest.mark.parametrize("algo", ["ppo", "ppo-continuous"])
+@pytest.mark.parametrize("count", [1, 67])
+def test_halves_are_told_what_members_stepped_at_once_are(algo: str, count: int, chosen: list[NDArray[Any]]) -> None:
+    agent, envs, _ = collected(algo, count, threads=3)
+    told, members, ended = agent.rollout_buffer, fresh_members(algo, count), np.ones(count, np.bool_)
+    assert agent.num_timesteps == 2 * 16 * count
+    for step, actions in enumerate(by_step(chosen, len(envs.members.halves))):
+        row = step - agent.n_steps
+        if row >= 0:
+            assert told.observations[row].tobytes() == members.observations.tobytes()
+            assert (told.episode_starts[row] == ended).all()
+            if algo == "ppo":
+                assert (told.action_masks[row] == members.masks).all()
+                assert (told.actions[row, :, 0] == actions).all()
+        members.step(actions)
+        ended = members.terminated.copy()
+        if row >= 0:
+            assert (told.rewards[row] == members.rewards.astype(np.float32) * np.float32(0.5)).all()
+    assert envs.members.snapshot() == members.snapshot()
+    assert agent._last_obs.tobytes() == members.observations.tobytes()
+    assert (agent._last_episode_starts == ended).all()
+
+
+@pytest.mark.parametrize("algo", ["ppo", "ppo-continuous"])
+def test_cores_change_nothing_of_what_is_collected(algo: str) -> None:
+    one, many = (collected(algo, 67, threads=threads)[0].rollout_buffer for threads in (1, 3))
+    for name in ("observations", "actions", "values", "log_probs", "rewards", "advantages"):
+        assert getattr(one, name).tobytes() == getattr(many, name).tobytes()
+
+
+def test_a_faulty_member_is_told_when_both_halves_have_moved(chosen: list[NDArray[Any]]) -> None:
+    _, envs, fault = collected("ppo", 67, threads=3, reward=late_to_break)
+    members = fresh_members("ppo", 67, reward=late_to_break)
+    *before, last = by_step(chosen, 2)
+    for actions in before:
+        members.step(actions)
+    with pytest.raises(FaultyReward) as expected:
+        members.step(last)
+    assert isinstance(fault, FaultyReward)
+    assert str(fault) == str(expected.value)
+    assert fault.places.tolist() == expected.value.places.tolist() == list(range(67))
+    assert envs.members.snapshot() == members.snapshot()
+
+
+def test_a_fault_of_one_half_lets_the_other_end_the_step_it_has_begun(chosen: list[NDArray[Any]]) -> None:
+    terms: dict[str, Any] = {"first": 3, "horizon": ("1min", "2min"), "reward": late_to_break}  # seed 3 draws two minutes, 4 one
+    _, envs, fault = collected("ppo", 2, **terms)
+    members = fresh_members("ppo", 2, **terms)
+    assert isinstance(fault, FaultyReward)
+    assert fault.places.tolist() == [1]
+    *before, last, further = by_step(chosen, 2)
+    for actions in before:
+        members.step(actions)
+    with pytest.raises(FaultyReward):
+        members.step(last)
+    assert envs.members.observations[1].tobytes() == members.observations[1].tobytes()
+    members.step(np.append(further, 0))
+    assert envs.members.observations[0].tobytes() == members.observations[0].tobytes()
 
 
 @pytest.mark.parametrize("actions", ["discrete", "continuous"])

@@ -20,6 +20,7 @@ from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
+from tercet.envs.part import Part
 from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARD, REWARDS
 from tercet.envs.stepping import BLOCK, ENDED, FULL_LOG, MEMBER, RANGES, machine
@@ -192,23 +193,35 @@ class ExecutionMembers:
         self.sims = np.zeros(count, self.bank.sims.dtype).view(np.recarray)
         self.members = np.zeros(count, MEMBER).view(np.recarray)
         self.parents = np.zeros(count, PARENT).view(np.recarray)
-        self._episodes = self.members.view(np.ndarray)["episode"]
+        self._episodes, self._faulty = (self.members.view(np.ndarray)[name] for name in ("episode", "faulty"))
         self._set_pads()
         self.observations, self.final_observations = (np.zeros((count, features), np.float32) for _ in range(2))
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
         self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
-        self._chosen = np.zeros((count, ACTION))
-        threads = self.settings.threads or len(os.sched_getaffinity(0))
-        scratch_type = new_scratch(self.sims[0]).dtype
-        self._scratches = [np.zeros(1, scratch_type) for _ in range(max(1, min(threads, count // BLOCK)))]
-        self._pool = ThreadPoolExecutor(len(self._scratches) - 1) if len(self._scratches) > 1 else None
-        self._wanted, self._nobody, self._taken = np.zeros(count, np.bool_), np.zeros(0, np.bool_), np.zeros(1, np.int64)
-        self._step = machine(self.sims.dtype, scratch_type, self.bank.events is not None)
-        bank_bytes = self.bank.sims.view(np.ndarray).view(np.uint8).reshape(len(self.bank.sims), -1)
+        self._chosen, self._wanted, self._nobody = np.zeros((count, ACTION)), np.zeros(count, np.bool_), np.zeros(0, np.bool_)
+        self._threads = max(1, min(self.settings.threads or len(os.sched_getaffinity(0)), count // BLOCK))
+        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
+        middle = count // 2
+        self._whole = self._part(slice(0, count))
+        self.halves = [self._part(rows) for rows in (slice(0, middle), slice(middle, count)) if rows.start < rows.stop]
+
+    def _part(self, rows: slice) -> Part:
         # numba knows a plain array at a glance, and takes 50 µs to recognise a recarray or a record.
-        sims, parents, templates, members = (rows.view(np.ndarray) for rows in (self.sims, self.parents, self.bank.templates, self.members))
-        self._market = (sims, sims.view(np.uint8).reshape(count, -1), bank_bytes)
-        self._terms = (parents, templates, self.bank.volumes, self._ranges, members)
+        plain = (every.view(np.ndarray) for every in (self.sims, self.parents, self.members, self.bank.templates, self.bank.sims))
+        sims, parents, members, templates, begun = plain
+        market = (sims[rows], _bytes(sims)[rows], _bytes(begun))
+        choices = (self._chosen[rows], self._decide_at, self._earn_at, self._params)
+        terms = (parents[rows], templates, self.bank.volumes, self._ranges, members[rows])
+        written = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
+        scratch_type = new_scratch(self.sims[0]).dtype
+        return Part(
+            rows,
+            machine(sims.dtype, scratch_type, self.bank.events is not None),
+            (choices, market, self.bank.events, terms),
+            tuple(every[rows] for every in written),
+            [np.zeros(1, scratch_type) for _ in range(self._threads)],
+            self._pool,
+        )
 
     def _set_pads(self) -> None:
         self.members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
@@ -222,7 +235,8 @@ class ExecutionMembers:
         """Begin the next episode of those members."""
         self._wanted[:] = False
         self._wanted[places] = True
-        self._run(self._wanted)
+        self._whole.start(self._wanted)
+        self._whole.finish()
         if self._trails:
             for place in np.atleast_1d(places).tolist():
                 self._trails[place].begin(self._view(place))
@@ -233,57 +247,57 @@ class ExecutionMembers:
         """
         if not self._episodes.all():
             raise BadInput("a member has begun no episode; expected `begin` before the first step")
-        self._choose(actions)
-        self._run(self._nobody)
+        self._choose(actions, self._whole.rows)
+        self._whole.start(self._nobody)
+        self._whole.finish()
         for place, trail in enumerate(self._trails):
             trail.step(self._view(place), bool(self.terminated[place]))
-        if self.members.faulty.any():
-            self._name_faulty()
+        self._refuse_faulty(self._whole)
 
-    def _choose(self, actions: NDArray[Any]) -> None:
+    def start(self, half: Part, actions: NDArray[Any]) -> None:
+        """Begin a step of one of the `halves`, on the other threads: two halves, one after the other, are what `step` is."""
+        self._choose(actions, half.rows)
+        half.start(self._nobody)
+
+    def finish(self, half: Part) -> None:
+        """End it. Raises as `step` does, when the other half has ended its own too."""
+        half.finish()
+        self._refuse_faulty(half)
+
+    def _choose(self, actions: NDArray[Any], rows: slice) -> None:
         space, given = self.actions.space, np.asarray(actions)
-        shape = (self.count, *(space.shape or ()))
+        shape = (rows.stop - rows.start, *(space.shape or ()))
         if given.shape != shape or given.dtype.kind not in "biuf":
             raise BadInput(f"actions were {given.dtype} of the shape {given.shape}; expected numbers of the shape {shape}")
         if isinstance(space, gym.spaces.Discrete):
             wrong = (given < 0) | (given >= space.n) | (given != np.floor(given))
-            self._chosen[:, 0] = given
+            self._chosen[rows, 0] = given
         elif isinstance(space, gym.spaces.Box):
             outside = ~((given >= space.low) & (given <= space.high))  # not a number is outside too
             wrong = outside.any(axis=1)
-            self._chosen[:, : given.shape[1]] = given
+            self._chosen[rows, : given.shape[1]] = given
         if wrong.any():
             place = int(np.flatnonzero(wrong)[0])
-            raise BadInput(f"the action of member {place} was {given[place]}; expected one of {space}; no member has moved")
+            raise BadInput(f"the action of member {rows.start + place} was {given[place]}; expected one of {space}; no member has moved")
 
-    def _run(self, wanted: NDArray[np.bool_]) -> None:
-        """Begin episodes of the members that are `wanted`; where nobody is, one step of all."""
-        self._taken[0] = 0
-        running = [self._pool.submit(self._share, scratch, wanted) for scratch in self._scratches[1:]] if self._pool is not None else []
-        try:
-            self._share(self._scratches[0], wanted)
-        finally:
-            for share in running:
-                if not share.cancel():  # one that found no free core until all was done
-                    share.result()
-
-    def _share(self, scratch: NDArray[np.void], wanted: NDArray[np.bool_]) -> None:
-        """Work with the other threads until no member is left."""
-        choices = (self._chosen, self._decide_at, self._earn_at, self._params)
-        results = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
-        self._step(self._taken, wanted, choices, self._market, self.bank.events, self._terms, scratch, results)
+    def _refuse_faulty(self, part: Part) -> None:
+        if not self._faulty[part.rows].any():
+            return
+        for half in self.halves:
+            half.finish()
+        self._name_faulty()
 
     def _name_faulty(self) -> None:
-        faulty = self.members.faulty.copy()
+        faulty = self._faulty.copy()
         places = np.flatnonzero(faulty)
-        first, self.members.faulty[:] = int(places[0]), 0
+        first, self._faulty[:] = int(places[0]), 0
         member = self.members[first]
         episode = int(member.episode) - int(self.terminated[first])  # who has ended is in its next one
         where = f"of member {first} in its episode {episode} (seed {int(member.seed)})"
         reward = float(self.rewards[first])
         self.begin(places[~self.terminated[places]])
         if faulty[first] == FULL_LOG:
-            most = self._scratches[0]["reports"].shape[1]
+            most = len(new_scratch(self.sims[0]).reports)
             raise BrokenStep(f"more than {most} fills in one step {where}; expected fewer: a smaller parent or shorter steps", places)
         raise FaultyReward(
             f"the reward {where} was {reward}; expected a finite number; {len(places)} of {self.count} members begin anew, "
@@ -326,6 +340,10 @@ class ExecutionMembers:
         """The VIEW that a member's next decision is made on."""
         member = self.members[place]
         return member.views[int(member.seen)]
+
+
+def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
+    return rows.view(np.uint8).reshape(len(rows), -1)
 
 
 def bank_of(settings: EnvSettings, markets: tuple[Market, ...]) -> Bank:

@@ -12,6 +12,7 @@ from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from tercet.errors import BadInput
+from tercet.learn.collect import ByHalves
 from tercet.learn.ddqn import DoubleDQN
 from tercet.learn.masked import OpenMovesPolicy, TensorRollout
 from tercet.learn.settings import DDQN, DQN, PPO, PPO_CONTINUOUS, TrainSettings
@@ -24,11 +25,11 @@ class Untold:
     def _update_info_buffer(self, infos: Any, dones: Any = None) -> None: ...
 
 
-class MaskedPPO(Untold, MaskablePPO):
+class MaskedPPO(Untold, ByHalves, MaskablePPO):
     """PPO that chooses among open moves."""
 
 
-class ContinuousPPO(Untold, stable_baselines3.PPO):
+class ContinuousPPO(Untold, ByHalves, stable_baselines3.PPO):
     """PPO with continuous actions."""
 
 
