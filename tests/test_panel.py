@@ -50,6 +50,11 @@ def random_bars(seed: int, days: int = DAYS, stocks: int = STOCKS, *, gaps: bool
                 frame = frame.with_columns(
                     pl.when(pl.int_range(pl.len()).is_between(100, 140)).then(20.0).otherwise(pl.col(PRICES[:4])).name.keep()
                 )
+            if i == 5:  # is quoted badly
+                frame = frame.with_columns(
+                    pl.when(pl.Series(rng.random(days) > 0.22)).then(pl.col("high", "low")),
+                    pl.when(pl.Series(rng.random(days) > 0.22)).then(pl.col("open")),
+                )
             if i == 3:  # has days without a row
                 frame = frame.filter(pl.Series(rng.random(days) > 0.05))
         frames.append(frame.slice(first).with_columns(symbol=pl.lit(f"S{i}")))
@@ -162,6 +167,17 @@ def test_every_feature_is_its_slow_twin(bars: pl.DataFrame, made: pl.DataFrame) 
     assert missing < checked / 2
 
 
+def test_the_market_is_the_same_to_the_last_bit_in_every_run(bars: pl.DataFrame) -> None:
+    market = Feature("market", "m", "return", "the mean of the date's returns, whatever order they are summed in", 1, pl.col("_m"))
+    seen = panel(table(bars), [market], ranked=False).frame
+    returns = bars.with_columns(r=(pl.col("close") / pl.col("close").shift(1) - 1).over("symbol")).drop_nulls("r")
+    sums = {time: (sum(round(x * 2**44) for x in rs), len(rs)) for time, rs in returns.group_by("event_time").agg("r").iter_rows()}
+    for row in seen.drop_nulls("market").to_dicts():
+        total, count = sums[row["event_time"]]
+        assert row["market"] == total / count / 2**44
+    assert seen["market"].null_count() == STOCKS
+
+
 def test_ranks_run_from_minus_one_to_one_within_each_date_and_what_is_missing_is_zero(made: pl.DataFrame) -> None:
     for day in made["event_time"].unique().sort()[[0, 3, 50, 200, 300]]:
         rows = made.filter(event_time=day)
@@ -214,7 +230,7 @@ def test_the_panel_is_a_table_whose_rows_are_known_when_the_last_of_their_date_i
 def macro(count: int, at: str) -> Table:
     """A random series, a row a weekday."""
     times = [at_clock(day, at) for day in dates(count)]
-    level = 20 + np.cumsum(np.random.default_rng(0).normal(0, 1, count))
+    level = 20 + np.cumsum(np.random.default_rng(0).normal(0, 1, count)) + 200.0 * (np.arange(count) == 300)
     return Table(pl.DataFrame({"event_time": times, "known_time": times, "vix": level}), keys=())
 
 
@@ -226,7 +242,7 @@ def test_an_interaction_is_the_rank_times_the_macro_value_as_known_by_then(bars:
         assert made.columns[-1] == "max5_rank_x_vix"
         level = series.frame["vix"].to_numpy()
         days = made["event_time"].unique().sort().to_list()
-        for row in made.sample(60, seed=1).to_dicts():
+        for row in [*made.sample(60, seed=1).to_dicts(), *made.filter(event_time=days[300 + behind]).to_dicts()]:
             seen = level[: days.index(row["event_time"]) + 1 - behind][-252:]
             z = np.clip((seen[-1] - seen.mean()) / seen.std(ddof=1), -5, 5) if len(seen) >= 21 else 0.0
             assert row["max5_rank_x_vix"] == pytest.approx(row["max5_rank"] * z, abs=1e-9)
