@@ -145,6 +145,7 @@ def test_a_view_refuses_bare_frames_unknown_names_other_keys_and_negative_latenc
         (lambda: History({"t": REVISED}, 5, latency=-1), "latency was -1"),
         (lambda: view.known("u"), "there is no table 'u'; expected one of t"),
         (lambda: view.row("t", event_time=0), r"the key was \[\]; expected \['symbol'\]"),
+        (lambda: view.row("t", event_time=0, symbol=1), "of another type than its columns"),
         (lambda: view.between("t", 5, 4), "expected start <= end"),
     ):
         with pytest.raises(BadInput, match=why):
