@@ -50,6 +50,11 @@ def random_bars(seed: int, days: int = DAYS, stocks: int = STOCKS, *, gaps: bool
                 frame = frame.with_columns(
                     pl.when(pl.int_range(pl.len()).is_between(100, 140)).then(20.0).otherwise(pl.col(PRICES[:4])).name.keep()
                 )
+            if i == 5:  # is quoted badly
+                frame = frame.with_columns(
+                    pl.when(pl.Series(rng.random(days) > 0.22)).then(pl.col("high", "low")),
+                    pl.when(pl.Series(rng.random(days) > 0.22)).then(pl.col("open")),
+                )
             if i == 3:  # has days without a row
                 frame = frame.filter(pl.Series(rng.random(days) > 0.05))
         frames.append(frame.slice(first).with_columns(symbol=pl.lit(f"S{i}")))
@@ -80,8 +85,7 @@ def rescaled(bars: pl.DataFrame, after: int, seed: int) -> pl.DataFrame:
 
 FUTURES: dict[str, Callable[[pl.DataFrame, int], pl.DataFrame]] = {
     "cut off": lambda bars, after: bars.filter(pl.col("event_time") <= after),
-    "scrambled": lambda bars, after: rescaled(bars, after, 5),
-    "scrambled again": lambda bars, after: rescaled(bars, after, 6),
+    "scrambled": lambda bars, after: rescaled(bars, after, after % 1000),
 }
 
 
@@ -162,6 +166,26 @@ def test_every_feature_is_its_slow_twin(bars: pl.DataFrame, made: pl.DataFrame) 
     assert missing < checked / 2
 
 
+def test_the_market_is_the_same_to_the_last_bit_in_every_run(bars: pl.DataFrame) -> None:
+    market = Feature("market", "m", "return", "the mean of the date's returns, whatever order they are summed in", 1, pl.col("_m"))
+    seen = panel(table(bars), [market], ranked=False).frame
+    returns = bars.with_columns(r=(pl.col("close") / pl.col("close").shift(1) - 1).over("symbol")).drop_nulls("r")
+    sums = {time: (sum(round(x * 2**44) for x in rs), len(rs)) for time, rs in returns.group_by("event_time").agg("r").iter_rows()}
+    for row in seen.drop_nulls("market").to_dicts():
+        total, count = sums[row["event_time"]]
+        assert row["market"] == total / count / 2**44
+    assert seen["market"].null_count() == STOCKS
+
+
+def test_a_price_that_jumps_a_millionfold_breaks_nothing(bars: pl.DataFrame) -> None:
+    jumps = bars.with_columns(
+        pl.when((pl.col("symbol") == "S1") & (pl.int_range(pl.len()).over("symbol") > 200)).then(pl.col("close") * 1e7).otherwise("close")
+    )
+    made = panel(table(jumps), ["reversal_1", "beta_63"]).frame.filter(symbol="S1")
+    assert made["reversal_1"].max() > 1e6  # type: ignore[operator]
+    assert made["beta_63"].null_count() == 63
+
+
 def test_ranks_run_from_minus_one_to_one_within_each_date_and_what_is_missing_is_zero(made: pl.DataFrame) -> None:
     for day in made["event_time"].unique().sort()[[0, 3, 50, 200, 300]]:
         rows = made.filter(event_time=day)
@@ -211,10 +235,19 @@ def test_the_panel_is_a_table_whose_rows_are_known_when_the_last_of_their_date_i
     assert History({"panel": made}, now=first + 6).known("panel").filter(pl.col("event_time") >= first).is_empty()
 
 
+def test_a_row_is_not_known_before_the_rows_of_earlier_dates_that_it_is_made_of(bars: pl.DataFrame) -> None:
+    times = bars["event_time"].unique().sort()
+    day, until = int(times[100]), int(times[103]) + 1  # one bar comes three days late
+    late = pl.when((pl.col("symbol") == "S0") & (pl.col("event_time") == day)).then(until).otherwise(pl.col("event_time"))
+    made = panel(Table.of(bars.with_columns(known_time=late), sort=True), ["reversal_5"]).frame
+    known = made.group_by("event_time").agg(pl.col("known_time").unique().alias("known")).sort("event_time")["known"].to_list()
+    assert [value for (value,) in known[98:106]] == [*times[98:100], *[until] * 4, *times[104:106]]
+
+
 def macro(count: int, at: str) -> Table:
     """A random series, a row a weekday."""
     times = [at_clock(day, at) for day in dates(count)]
-    level = 20 + np.cumsum(np.random.default_rng(0).normal(0, 1, count))
+    level = 20 + np.cumsum(np.random.default_rng(0).normal(0, 1, count)) + 200.0 * (np.arange(count) == 300)
     return Table(pl.DataFrame({"event_time": times, "known_time": times, "vix": level}), keys=())
 
 
@@ -226,19 +259,32 @@ def test_an_interaction_is_the_rank_times_the_macro_value_as_known_by_then(bars:
         assert made.columns[-1] == "max5_rank_x_vix"
         level = series.frame["vix"].to_numpy()
         days = made["event_time"].unique().sort().to_list()
-        for row in made.sample(60, seed=1).to_dicts():
+        for row in [*made.sample(60, seed=1).to_dicts(), *made.filter(event_time=days[300 + behind]).to_dicts()]:
             seen = level[: days.index(row["event_time"]) + 1 - behind][-252:]
             z = np.clip((seen[-1] - seen.mean()) / seen.std(ddof=1), -5, 5) if len(seen) >= 21 else 0.0
             assert row["max5_rank_x_vix"] == pytest.approx(row["max5_rank"] * z, abs=1e-9)
+
+
+def test_a_late_revision_of_an_old_macro_value_does_not_stand_for_the_newest(bars: pl.DataFrame) -> None:
+    ranked, series = panel(table(bars), ["max5"], raw=False), macro(DAYS, "16:00").frame
+    revised = series.slice(50, 1).with_columns(known_time=series["known_time"][200:201], vix=pl.lit(1e6))
+    both = Table.of(pl.concat([series, revised]), (), sort=True)
+    seen = [interactions(ranked, some, features=["max5"]).frame for some in (Table(series, ()), both)]
+    assert bits(seen[0]) == bits(seen[1])
 
 
 def test_an_interaction_does_not_change_when_the_macro_series_future_does(bars: pl.DataFrame) -> None:
     ranked, series = panel(table(bars), ["max5"], raw=False), macro(DAYS, "16:00")
     after = series.frame["known_time"][200]
     other = Table(series.frame.with_columns(vix=pl.when(pl.col("known_time") <= after).then("vix").otherwise(pl.col("vix") * 3)), keys=())
+    holes = Table(
+        series.frame.with_columns(pl.when((pl.col("known_time") <= after) | (pl.int_range(pl.len()) % 3 == 0)).then("vix")), keys=()
+    )
     short = Table(series.frame.head(201), keys=())
-    seen = [interactions(ranked, some, features=["max5"]).frame.filter(pl.col("known_time") <= after) for some in (series, other, short)]
-    assert bits(seen[0]) == bits(seen[1]) == bits(seen[2])
+    seen = [
+        interactions(ranked, some, features=["max5"]).frame.filter(pl.col("known_time") <= after) for some in (series, other, short, holes)
+    ]
+    assert bits(seen[0]) == bits(seen[1]) == bits(seen[2]) == bits(seen[3])
     assert seen[0]["max5_rank_x_vix"].n_unique() > 100
 
 
@@ -301,7 +347,7 @@ def test_a_label_goes_from_the_next_open_to_an_open_and_waits_until_that_is_know
         pytest.approx(12.5 / 11.5 - 1),
         closes[2],
     )
-    assert forward_returns(rows, 1, lag=0, entry="close").row(0)[2:4] == (closes[0], closes[1])
+    assert forward_returns(rows, 1, lag=2, entry="close").row(0)[2:4] == (closes[2], closes[3])
     late = Table(rows.frame.with_columns(pl.col("known_time") + 5))
     assert forward_returns(late, 2)["available"][0] == opens[3] + 5
 
@@ -343,9 +389,15 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
         "the bars had revised rows",
     ),
     "no days": (lambda: forward_returns(wrong_bars(), 0), "days was 0"),
-    "the open that has been": (lambda: forward_returns(wrong_bars(), 1, lag=0), "expected days >= 1 and lag >= 1"),
+    "the open that has been": (lambda: forward_returns(wrong_bars(), 1, lag=0), "lag 0; expected 1 or more of both"),
     "no such price": (lambda: forward_returns(wrong_bars(), 1, entry="high"), "entry was 'high'"),  # type: ignore[arg-type]
     "a text for a figure": (lambda: figures(panel(wrong_bars(), ["max5"]), wrong_bars(), ["x"]), "there is no 'x'; expected one of open"),
+    "a macro of texts": (
+        lambda: interactions(
+            panel(wrong_bars(), ["max5"]), Table(macro(9, "16:00").frame.with_columns(vix=pl.lit("y")), ()), features=["max5"]
+        ),
+        "vix was String; expected a number",
+    ),
     "figures that are texts": (
         lambda: figures(panel(wrong_bars(), ["max5"]), wrong_bars(x=pl.lit("y")), ["x"]),
         "x was String; expected a number",
@@ -366,11 +418,9 @@ def test_what_cannot_be_a_panel_is_refused_in_a_sentence(name: str) -> None:
 
 
 def test_on_real_days_no_feature_changes_when_the_future_does(real_data: Path) -> None:
-    loaded = daily(real_data / "daily" / "us_daily_1998_2017_dev350.parquet")
-    frame = loaded.table.frame.drop("known_time", "exchange")
-    first_of_2002 = session(datetime.date(2002, 1, 2)).open_ns
-    some = frame.filter(pl.col("symbol").is_in(sorted(frame["symbol"].unique())[:8]), pl.col("event_time") < first_of_2002)
+    frame = daily(real_data / "daily" / "all_stocks_5yr.csv.zst").table.frame.drop("known_time")
+    some = frame.filter(pl.col("symbol").is_in(sorted(frame["symbol"].unique())[:8]))
     whole = panel(table(some)).frame
-    assert leaks(some, whole, list(PANEL_FEATURES), "scrambled", session(datetime.date(2001, 6, 29)).close_ns) == []
-    later = whole.filter(pl.col("event_time") > session(datetime.date(2000, 12, 29)).close_ns)
+    assert leaks(some, whole, list(PANEL_FEATURES), "scrambled", session(datetime.date(2016, 6, 30)).close_ns) == []
+    later = whole.filter(pl.col("event_time") > session(datetime.date(2014, 12, 31)).close_ns)
     assert max(later[name].null_count() for name in PANEL_FEATURES) < 0.1 * later.height

@@ -12,7 +12,7 @@ import pytest
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, midnight_ns, session
 from tercet.signals.sources import Loaded, daily, fundamentals, opens, user_table
-from tercet.signals.timed import History
+from tercet.signals.timed import History, Table
 
 DAY = datetime.date(2021, 3, 12)  # the Friday before summer time begins in New York
 NEXT = datetime.date(2021, 3, 15)
@@ -43,6 +43,8 @@ def test_a_bar_is_known_at_its_close_and_an_open_at_half_past_nine_in_summer_and
     assert loaded.table.frame["known_time"].to_list() == [session(DAY).close_ns, session(NEXT).close_ns]
     assert opens(loaded.table).frame.select("known_time", "open").rows() == [(session(DAY).open_ns, 9.0), (session(NEXT).open_ns, 10.0)]
     assert (loaded.dropped, loaded.nulled) == ({}, {})
+    evening = Table(loaded.table.frame.with_columns(pl.col("event_time", "known_time") + 5 * 3600 * 10**9))  # the next day in UTC
+    assert opens(evening).frame["known_time"].to_list() == [session(DAY).open_ns, session(NEXT).open_ns]
 
 
 def test_what_bars_leave_out_is_counted(tmp_path: Path) -> None:
@@ -98,6 +100,7 @@ NOON_UTC = int(NOON.replace(tzinfo=datetime.UTC).timestamp()) * 10**9
         (["2021-03-12"], {}, midnight_ns(DAY)),
         ([DAY], {"event_at": "16:00"}, session(DAY).close_ns),
         ([DAY], {"event_at": "24:00"}, midnight_ns(datetime.date(2021, 3, 13))),
+        ([datetime.date(2020, 11, 1)], {"event_at": "01:30"}, midnight_ns(datetime.date(2020, 11, 1)) + 9000 * 10**9),  # the later of two
         ([DAY], {"tz": "Asia/Tokyo", "event_at": "09:00"}, at_clock(DAY, "09:00", "Asia/Tokyo")),
         (pl.Series([NOON]).dt.replace_time_zone("Asia/Tokyo"), {}, NOON_UTC - 9 * 3600 * 10**9),
         (pl.Series([NOON]), {"tz": "Asia/Tokyo"}, NOON_UTC - 9 * 3600 * 10**9),

@@ -29,7 +29,9 @@ INTERACTED: Final = (
 )
 BARS: Final = ("open", "high", "low", "close", "volume")
 _BLOCK: Final = 16  # features at a time: 350 stocks × 5,000 days × 16 columns are 224 MB
-_POINT: Final = float(1 << 44)  # returns to 6e-14; up to half a million of them of 100%
+_POINT: Final = float(
+    1 << 44
+)  # returns to 6e-14; room for half a million of 100%, or 500 of the greatest that counts, 1000 (a split unseen)
 
 Known = TypeVar("Known")
 
@@ -77,9 +79,9 @@ def interactions(
     """The panel's rows with a column NAME_rank_x_VALUE for each feature and macro value: rank × the value's z as known by then.
 
     z is the value less its mean over its last 252 observations, in their standard deviations, cut at ±5; 0 while there are fewer
-    than 21. `macro` has no keys; of its revisions only those of its newest event count.
+    than 21 or where the value is missing. `macro` has no keys; of its revisions only those of its newest event count.
     """
-    names = _chosen(values, {name: name for name in macro.values})
+    names = _numbers(macro, values)
     wanted = [feature.name + RANKED for feature in _features(features)]
     frame = ranked.frame
     if macro.keys:
@@ -100,9 +102,7 @@ def figures(rows: Table, told: Table, values: Iterable[str] | None = None, laten
 
     A figure comes from the latest event_time that was known, in its latest vintage; older than `tolerance` ns, it is missing.
     """
-    names = _chosen(values, {name: name for name in told.values})
-    if wrong := [name for name in names if not told.frame.schema[name].is_numeric()]:
-        raise BadInput(f"{wrong[0]} was {told.frame.schema[wrong[0]]}; expected a number")
+    names = _numbers(told, values)
     frame = rows.frame
     table = Table(told.frame.select(EVENT, KNOWN, *told.keys, *names), told.keys, copy=False)
     asked = frame.select("symbol", pl.col(KNOWN).alias("time"))
@@ -116,8 +116,8 @@ def forward_returns(bars: Table, days: int, lag: int = 1, *, entry: Literal["ope
     Columns event_time, symbol, t0, t1 (when the two prices were made, ns), value, available (when the last of them was known, ns).
     Where a price is missing or has not been made, t1, value and available are null; t0 too where there is no such day.
     """
-    if days < 1 or lag < 0 or (lag == 0 and entry == "open"):
-        raise BadInput(f"days was {days}, lag {lag}; expected days >= 1 and lag >= 1 (0 for the close itself)")
+    if days < 1 or lag < 1:
+        raise BadInput(f"days was {days}, lag {lag}; expected 1 or more of both: nobody trades at the close that he decides on")
     if entry not in ("open", "close"):
         raise BadInput(f"entry was {entry!r}; expected open or close")
     made = opening(pl.col(EVENT)) if entry == "open" else pl.col(EVENT)
@@ -146,6 +146,14 @@ def _chosen(names: Iterable[str] | None, known: dict[str, Known]) -> list[Known]
     if not wanted or len(set(wanted)) < len(wanted):
         raise BadInput(f"the names were {wanted}; expected at least one, each once")
     return [known[name] for name in wanted]
+
+
+def _numbers(table: Table, values: Iterable[str] | None) -> list[str]:
+    """The value columns by these names, all of them where none is given; BadInput where one holds no numbers."""
+    names = _chosen(values, {name: name for name in table.values})
+    if wrong := [name for name in names if not table.frame.schema[name].is_numeric()]:
+        raise BadInput(f"{wrong[0]} was {table.frame.schema[wrong[0]]}; expected a number")
+    return names
 
 
 def _features(wanted: Iterable[str | Feature] | None) -> list[Feature]:
@@ -181,7 +189,7 @@ def _base(frame: pl.DataFrame, features: list[Feature]) -> pl.DataFrame:
     wanted = {name for feature in features for name in feature.expression.meta.root_names()} | {EVENT, KNOWN, "symbol", "_day"}
     today = {name: pl.when(x.is_finite()).then(x) for name, x in (TODAY | ALPHA_TODAY).items()}
     # In fixed point: a sum of ints is the same in any order, and polars' order of summing floats depends on how long the frame is.
-    exact = (pl.col("_r") * _POINT).round().cast(pl.Int64)
+    exact = (pl.col("_r").clip(upper_bound=1000.0) * _POINT).round().cast(pl.Int64)
     market = pl.when(exact.is_not_null()).then((exact.sum() / exact.count()).over(EVENT) / _POINT)
     made = frame.lazy().sort("symbol", EVENT).with_columns(**{name: x.over("symbol") for name, x in BEFORE.items()})
     made = made.with_columns(**today, **{name: x.over("symbol") for name, x in ALPHA_ORDER.items()})

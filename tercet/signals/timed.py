@@ -129,7 +129,11 @@ class History:
         table = self._table(name)
         if set(key) != set(table.keys):
             raise BadInput(f"table {name!r}: the key was {sorted(key)}; expected {sorted(table.keys)}")
-        found = table._frame.filter(pl.col(EVENT) == event_time, *(pl.col(column).eq(pl.lit(wanted)) for column, wanted in key.items()))
+        asked = [pl.col(column).eq(pl.lit(wanted)) for column, wanted in key.items()]
+        try:
+            found = table._frame.filter(pl.col(EVENT) == event_time, *asked)
+        except pl.exceptions.PolarsError as error:
+            raise BadInput(f"table {name!r}: the key {key} is of another type than its columns") from error
         if found.is_empty():
             raise NoRow(f"table {name!r} has no row with event_time {event_time} and key {key}")
         known = self._known_rows(found)
