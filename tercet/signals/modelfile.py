@@ -25,7 +25,6 @@ from tercet.signals.plain import KINDS, Arrays, Plain, plain_of
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # of every entry: the same model is the same file
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +46,7 @@ def save(fitted: Fitted, path: Path) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in {MANIFEST: about, **entries}.items():
-            file.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+            file.writestr(name, content)
     written(path, out.getvalue())
 
 

@@ -88,6 +88,12 @@ class Perceptrons(Network):
     ensemble: int = field(default=5, metadata={"help": "members"})
     normed: bool = field(default=False, metadata={"help": "batch normalisation before each activation"})
 
+    def __post_init__(self) -> None:
+        """Refuse ensembles of nobody."""
+        super().__post_init__()
+        if self.ensemble < 1 or not all(width >= 1 for width in self.hidden):
+            raise BadInput(f"{self.name}: ensemble was {self.ensemble} and hidden {self.hidden}; expected 1 or more each")
+
     @property
     def members(self) -> int:
         """As many as the ensemble has."""
@@ -155,6 +161,12 @@ class DeepLob(Network):
     steps: int = field(default=50, metadata={"help": "rows that a window holds, the row asked about the last"})
     rows: int = field(default=10_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
     width: int = field(default=16, metadata={"help": "channels of the convolutions; twice as many behind, and twice as many memory cells"})
+
+    def __post_init__(self) -> None:
+        """Refuse windows without a past."""
+        super().__post_init__()
+        if self.steps < 2:
+            raise BadInput(f"{self.name}: steps was {self.steps}; expected 2 or more")
 
     def made(self, columns: int, outputs: int) -> nn.Module:
         """The paper's order: pairs of columns, pairs of pairs, all of them; then three views of time; then memory."""
