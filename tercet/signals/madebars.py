@@ -19,6 +19,7 @@ from tercet.signals.timed import KNOWN
 PLACES: Final = (0.4, 0.62, 0.71, 0.8, 0.93)  # of the dates after which the future is another one
 FIRST: Final = datetime.date(2018, 1, 2)
 OPEN_NS: Final = session(FIRST).open_ns
+BARS: Final = ("open", "high", "low", "close", "volume")
 MOST_DAYS: Final = 10_000
 
 
@@ -40,7 +41,8 @@ def made_bars(seed: int = 0, symbols: int = 8, days: int = 400) -> pl.DataFrame:
     market = rng.normal(0.0, 0.01, days)
     frame = pl.concat([_stock(rng, number, closes, market) for number in range(symbols)])
     holes = pl.col(HAPPENED).is_in(cuts(closes)) & pl.col("symbol").str.slice(1).cast(pl.Int64).mod(2).eq(1)
-    return frame.with_columns(pl.when(~holes).then(pl.col("open", "high", "low"))).sort(HAPPENED, "symbol")
+    holed = frame.with_columns(pl.when(~holes).then(pl.col("open", "high", "low")))
+    return holed.select(HAPPENED, KNOWN, "symbol", *BARS).sort(HAPPENED, "symbol")
 
 
 def _stock(rng: np.random.Generator, number: int, closes: pl.Series, market: NDArray[np.float64]) -> pl.DataFrame:
@@ -54,7 +56,8 @@ def _stock(rng: np.random.Generator, number: int, closes: pl.Series, market: NDA
     volume = np.floor(np.exp(rng.normal(11.0, 0.6, days))) * (rng.random(days) > 0.005)
     columns = {HAPPENED: closes, KNOWN: closes, "open": open_, "high": high, "low": low, "close": close, "volume": volume}
     frame = pl.DataFrame(columns).with_columns(
-        pl.when(pl.Series(rng.random(days) > 0.02)).then(pl.col("open")), pl.when(pl.Series(rng.random(days) > 0.01)).then(pl.col("high", "low"))
+        pl.when(pl.Series(rng.random(days) > 0.02)).then(pl.col("open")),
+        pl.when(pl.Series(rng.random(days) > 0.01)).then(pl.col("high", "low")),
     )
     lists, leaves = (int(share * days) for share in rng.uniform((0.0, 0.75), (0.3, 1.0)))
     alive = np.arange(days) >= lists * (number % 3 == 1)
@@ -82,8 +85,8 @@ def made_events(seed: int = 0, count: int = 1500, fork: int | None = None) -> ND
         kind = (ADD, CANCEL, TRADE)[int(rng.choice(3, p=(0.5, 0.25, 0.25)))] if len(own) > 8 else ADD
         best = max(own, key=lambda order: (side * own[order][0], -order)) if own else 0
         if kind == ADD:
-            touch = side * max(-side * tick for tick, _ in others.values()) if others else 10_000 + side
-            order, tick, lots = i + 1, -touch * -1 - side * int(rng.integers(1, 8)), int(rng.integers(1, 20))
+            touch = -side * max(-side * tick for tick, _ in others.values()) if others else 10_000 + side
+            order, tick, lots = i + 1, touch - side * int(rng.integers(1, 8)), int(rng.integers(1, 20))
             own[order] = (tick, lots)
         else:
             order = best if kind == TRADE else int(rng.choice(list(own)))
