@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tercet.errors import BadInput
-from tercet.signals.fitted import Lineage, Numbers
+from tercet.signals.fitted import Fitted, Numbers
 from tercet.signals.samples import Questions, windows
 
 CHUNK = 1024  # windows held at once
-LINEAGE = "lineage"  # the key in the model's properties
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,17 @@ class Exported:
         return found
 
 
-def described(content: bytes, lineage: Lineage) -> bytes:
-    """An ONNX model that names its features and lineage in its properties."""
-    model = onnx.load_model_from_string(content)
+def to_onnx(fitted: Fitted, path: Path) -> None:
+    """Write a fitted network as an ONNX model that takes windows of features as they stand, and names them and its lineage."""
+    drawn = getattr(fitted.model, "onnx", None)
+    if drawn is None:
+        raise BadInput(f"{fitted.lineage.expert} is no network; expected one of `sequence`: `modelfile.save` takes every model")
+    model, lineage = onnx.load_model_from_string(drawn()), fitted.lineage
     model.producer_name = "tercet"
     about = {"model_id": lineage.model_id, "target": lineage.target, "features": " ".join(lineage.names)}
-    helper.set_model_props(model, about | {LINEAGE: msgspec.json.encode(lineage, order="deterministic").decode()})
+    helper.set_model_props(model, about | {"lineage": msgspec.json.encode(lineage, order="deterministic").decode()})
     onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    written(path, model.SerializeToString())
 
 
 def written(path: Path, content: bytes) -> None:
