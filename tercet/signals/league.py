@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tercet.errors import BadInput
 from tercet.signals.fitted import Answers, Expert, Fitted, Numbers, fit
 from tercet.signals.samples import CLASSES, DIRECTION
-from tercet.signals.scores import Calibration, calibration, hac_mean, matthews, net_of_spread, r2_out_of_sample
+from tercet.signals.scores import Calibration, Net, calibration, hac_mean, matthews, net_of_spread, r2_out_of_sample
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import Fold, WalkForward
@@ -19,6 +19,18 @@ from tercet.signals.walkforward import Fold, WalkForward
 Floats = NDArray[np.float64]
 Tell = Callable[[str], None]
 UP = CLASSES.index(1)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One fold of the split: how much was learned from and asked, and when. Times are ns."""
+
+    train: int
+    test: int
+    purged: int
+    fit_time: int
+    first: int  # asked
+    last: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,9 @@ class Standing:
     fit_s: float
     answer_us: float  # a row, in batches
     models: tuple[Fitted, ...]
+    every: Net  # what trading on every forecast made
+    by_fold: tuple[dict[str, float | None], ...]  # the same scores of each stretch
+    confusion: NDArray[np.int64] | None  # (3, 3): what happened by what was decided, in the order of CLASSES
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,8 @@ class League:
     left_out: dict[str, int]
     standings: tuple[Standing, ...]
     trials: int  # of this experiment in the ledger, these among them
+    seed: int
+    stretches: tuple[Stretch, ...]
 
     def best(self, score: str) -> Standing:
         """The expert that stands highest; raises BadInput where none has that score."""
@@ -66,16 +83,22 @@ def evaluate(
     asked = np.concatenate([fold.test for fold in folds])
     standings = []
     for expert in experts:
-        tell(expert.name)
-        standings.append(_standing(task, expert, folds, asked, ledger, seed))
+        standings.append(_standing(task, expert, folds, asked, ledger, seed, tell))
     purged = sum(fold.purged for fold in folds)
-    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), ledger.count(task.name))
+    trials, stretches = ledger.count(task.name), tuple(_stretch(task, fold) for fold in folds)
+    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), trials, seed, stretches)
 
 
-def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.int64], ledger: Ledger, seed: int) -> Standing:
-    fitted, answers, decided, forecast = [], [], [], []
+def _stretch(task: Task, fold: Fold) -> Stretch:
+    asked = task.samples.now[fold.test]
+    return Stretch(len(fold.train), len(fold.test), fold.purged, fold.fit_time or 0, int(asked.min()), int(asked.max()))
+
+
+def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.int64], ledger: Ledger, seed: int, tell: Tell) -> Standing:
+    fitted, answers, decided, forecast, by_fold = [], [], [], [], []
     fit_s = answer_s = 0.0
-    for fold in folds:
+    for number, fold in enumerate(folds, 1):
+        tell(f"{expert.name}, fold {number} of {len(folds)}")
         lesson = task.samples.lesson(fold.train, fold.fit_time)
         began = time.perf_counter()
         model = fit(expert, lesson, seed)
@@ -88,6 +111,7 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
         decided.append(decisions(answer, lesson.values))
         forecast.append(answer.mean if task.samples.target != DIRECTION else answer.mean * np.abs(task.move[fold.train]).mean())
         scored = _scores(task, fold.test, answer, decided[-1], forecast[-1])[0]
+        by_fold.append(scored)
         numbers = {name: value for name, value in scored.items() if value is not None}
         lineage = model.lineage
         span = (int(lesson.now.min()), lineage.max_known_time)
@@ -98,12 +122,22 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
     )
     whole = Answers(mean, chances, task.samples.now[asked])
     choices = np.concatenate(decided)
-    scores, net = _scores(task, asked, whole, choices, np.concatenate(forecast))
-    up = task.samples.spans.value[asked] > 0
+    scores, every, choosy = _scores(task, asked, whole, choices, np.concatenate(forecast))
+    happened = task.samples.spans.value[asked]
+    up = happened > 0
     curve = calibration(chances[:, UP], up, equal_counts=True) if chances is not None else None
     if curve is not None:
         scores["calibration_error"] = curve.error
-    return Standing(expert.name, scores, mean, chances, choices, curve, net, fit_s, answer_s / len(asked) * 1e6, tuple(fitted))
+    confusion = _confusion(happened, choices) if task.samples.target == DIRECTION else None
+    answer_us, models = answer_s / len(asked) * 1e6, tuple(fitted)
+    return Standing(
+        expert.name, scores, mean, chances, choices, curve, choosy.net, fit_s, answer_us, models, every, tuple(by_fold), confusion
+    )
+
+
+def _confusion(happened: Floats, decided: NDArray[np.int64]) -> NDArray[np.int64]:
+    places = np.searchsorted(CLASSES, happened) * len(CLASSES) + np.searchsorted(CLASSES, decided)
+    return np.bincount(places, minlength=len(CLASSES) ** 2).reshape(len(CLASSES), len(CLASSES))
 
 
 def decisions(answer: Answers, learned: Floats) -> NDArray[np.int64]:
@@ -117,7 +151,7 @@ def decisions(answer: Answers, learned: Floats) -> NDArray[np.int64]:
 
 def _scores(
     task: Task, asked: NDArray[np.int64], answer: Answers, decided: NDArray[np.int64], forecast: Numbers
-) -> tuple[dict[str, float | None], Floats]:
+) -> tuple[dict[str, float | None], Net, Net]:
     value, moved = task.samples.spans.value[asked], task.move[asked]
     scores: dict[str, float | None] = {}
     if answer.chances is None:
@@ -137,7 +171,7 @@ def _scores(
         scores[f"{name}trades"] = found.count
         scores[f"{name}gross"] = float(found.gross.mean()) if found.count else None
         scores[f"{name}net"] = found.mean_net
-    return scores, choosy.net
+    return scores, trades, choosy
 
 
 def _matthews(truth: Floats, decided: NDArray[Any]) -> float | None:

@@ -18,6 +18,7 @@ from tercet.signals.task import SUMS
 
 Floats = NDArray[np.float64]
 LEVELS: Final = 10
+MODELS: Final = ("touch", "levels", "integrated")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Explained:
     adjusted: float  # for the number of levels
     ahead: float  # of the window before's coefficients, out of sample
     windows: int
+    by_window: tuple[float, ...]  # R² of each
+    began: tuple[int, ...]  # when each began, ns
 
 
 def explain(day: Day, settings: OfiSettings | None = None) -> list[Explained]:
@@ -46,30 +49,37 @@ def explain(day: Day, settings: OfiSettings | None = None) -> list[Explained]:
     settings = settings or OfiSettings()
     found = []
     for seconds in settings.seconds:
-        flows, changes = bars(day, seconds)
+        flows, changes, times = bars(day, seconds)
         length = settings.window_s // seconds
         count = len(changes) // length
         if count < 2:
             raise BadInput(f"{day.meta.symbol}: {len(changes)} changes over {seconds} s; expected two windows of {length} or more")
         windows = [(flows[i * length : (i + 1) * length], changes[i * length : (i + 1) * length]) for i in range(count)]
-        for model in ("touch", "levels", "integrated"):
-            found.append(_explained(seconds, model, windows))
+        began = tuple(times[: count * length : length].tolist())
+        for model in MODELS:
+            found.append(_explained(seconds, model, windows, began))
     return found
 
 
-def bars(day: Day, seconds: int) -> tuple[Floats, Floats]:
-    """(bars, levels): order-flow imbalance in lots; (bars,): changes of the mid in ticks; bars in which the book was not quoted are out."""
+def bars(day: Day, seconds: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """(bars, levels): order-flow imbalance in lots; (bars,): changes of the mid in ticks, and when each bar began, ns.
+
+    Bars in which the book was not quoted are out.
+    """
     frame = features_of(day, every=f"{seconds}s")
     sums = frame.select([f"{SUMS}{level + 1}" for level in range(LEVELS)]).to_numpy()
     mid = 0.5 * frame["mid2"].cast(float).fill_null(float("nan")).to_numpy()
-    steady = np.diff(frame["event_time"].to_numpy()) == seconds * SECOND
+    times = frame["event_time"].to_numpy()
+    steady = np.diff(times) == seconds * SECOND
     flows, changes = np.diff(sums, axis=0), np.diff(mid)
     kept = steady & np.isfinite(changes) & np.isfinite(flows).all(axis=1)
-    return flows[kept], changes[kept]
+    return flows[kept], changes[kept], times[:-1][kept]
 
 
-def _explained(seconds: int, model: str, windows: list[tuple[Floats, Floats]]) -> Explained:
-    own, adjusted, ahead = [], [], []
+def _explained(seconds: int, model: str, windows: list[tuple[Floats, Floats]], began: tuple[int, ...]) -> Explained:
+    own: list[float] = []
+    adjusted: list[float] = []
+    ahead: list[float] = []
     before: tuple[Floats, Floats] | None = None  # levels' weights and coefficients
     for flows, changes in windows:
         if before is not None:
@@ -82,7 +92,9 @@ def _explained(seconds: int, model: str, windows: list[tuple[Floats, Floats]]) -
         adjusted.append(1.0 - left * (len(changes) - 1) / (len(changes) - design.shape[1]))
         before = weights, coefficients
     error = float(np.std(own, ddof=1) / np.sqrt(len(own)))
-    return Explained(seconds, model, float(np.mean(own)), error, float(np.mean(adjusted)), float(np.mean(ahead)), len(own))
+    return Explained(
+        seconds, model, float(np.mean(own)), error, float(np.mean(adjusted)), float(np.mean(ahead)), len(own), tuple(own), began
+    )
 
 
 def _weights(model: str, flows: Floats) -> Floats:

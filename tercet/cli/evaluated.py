@@ -1,0 +1,156 @@
+"""What `tercet forecast evaluate` can evaluate: one function a kind of task, each returning a Result."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
+
+from tercet.errors import BadInput
+from tercet.report.page import Page, number
+
+Tell = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says. None: what the kind of task has by itself."""
+
+    experts: tuple[str, ...] | None
+    folds: int | None
+    horizons: tuple[int, ...] | None
+    seeds: int | None
+    tell: Tell
+
+    def refuse(self, kind: str, *names: str) -> None:
+        """BadInput where an option was given that this kind does not know."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise BadInput(f"{kind} has no {name}; expected none")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found, in three ways: tables for the terminal with lines beneath, plain values, and a page made of the command's words."""
+
+    tables: list[Table]
+    lines: list[str]
+    json: dict[str, Any]
+    page: Callable[[str], Page]
+
+
+def columns(first: str, *headings: str, title: str = "") -> Table:
+    """An empty table, named by its first column."""
+    made = [Column(first, no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
+    return Table(*made, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=title or None, title_justify="left")
+
+
+# Directions ---------------------------------------------------------------------------------------------------------------------------
+
+BY_DIRECTION: Final = ("constant", "logistic", "lightgbm")
+SCORES: Final = (("mcc", "MCC", 3), ("mcc_moved", "of moved", 3), ("log_loss", "log loss", 4), ("calibration_error", "calib.", 4))
+SCORES += (("ic", "IC", 3), ("ic_t", "HAC t", 1))
+MONEY: Final = (("trades", "trades", 0), ("gross", "gross", 3), ("net", "net", 3), ("choosy_trades", "choosy", 0), ("choosy_net", "net", 3))
+MONEY += (("fit_s", "fit s", 1), ("answer_us", "µs/row", 1))
+
+
+def by_direction(place: str, asked: Asked) -> Result:
+    """Where the mid of a stored day goes: a league a horizon."""
+    from tercet.report import league as pages
+    from tercet.signals.directions import DirectionSettings, leagues, summary
+    from tercet.signals.registry import chosen
+    from tercet.signals.samples import DIRECTION
+    from tercet.signals.trials import Ledger
+
+    names = asked.experts or BY_DIRECTION
+    given = {name: value for name in ("folds", "horizons", "seeds") if (value := getattr(asked, name)) is not None}
+    settings, ledger = DirectionSettings(**given), Ledger()
+    experts = chosen(names, DIRECTION)
+    day, total, done = stored(place), len(names) * settings.folds * len(settings.horizons) * settings.seeds, -1
+
+    def tell(what: str) -> None:
+        nonlocal done
+        asked.tell(what, max(done, 0), total)
+        done += 1
+
+    found = [summary(runs) for runs in leagues(day, experts, settings, ledger, tell).values()]
+    told = about(place, day) | {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "ledger": str(ledger.path)}
+    told |= {"leagues": found, "warnings": []}
+    tables = [table for league in found for table in league_tables(league, pages.shown)]
+    lines = [line for league in found for line in (pages.verdict(league), counts(league))]
+    return Result(tables, [*lines, f"ledger {ledger.path}"], told, lambda command: pages.page(told, command))
+
+
+def league_tables(league: dict[str, Any], shown: Callable[[Any, str, int], str]) -> list[Table]:
+    """What experts say, and what it would have earned and cost."""
+    tables = []
+    for title, kind in ((league["task"], SCORES), (f"{league['task']}: crossing the spread, {league['unit']} a trade", MONEY)):
+        table = columns("expert", *(heading for _, heading, _ in kind), title=title)
+        for row in league["experts"]:
+            table.add_row(row["expert"], *(shown(row, key, digits) for key, _, digits in kind))
+        tables.append(table)
+    return tables
+
+
+def counts(league: dict[str, Any]) -> str:
+    """Rows asked, left out and purged, and trials."""
+    left = ", ".join(f"{count:,} ({reason})" for reason, count in league["left_out"].items())
+    said = f"  {league['rows']:,} rows asked in {league['folds']} stretches; left out {left}; {league['purged']:,} purged"
+    return f"{said}; {league['trials']:,} trials in the ledger"
+
+
+# Order flow ---------------------------------------------------------------------------------------------------------------------------
+
+
+def by_order_flow(place: str, asked: Asked) -> Result:
+    """How much of the mid's change order flow explains."""
+    from tercet.report import orderflow as pages
+    from tercet.signals.ofi import OfiSettings, explain
+
+    asked.refuse("ofi", "experts", "folds", "horizons", "seeds")
+    day, settings = stored(place), OfiSettings()
+    asked.tell(f"order flow of {len(day.events):,} events", 0, 1)
+    found = [dataclasses.asdict(row) for row in explain(day, settings)]
+    told = about(place, day) | {"window_s": settings.window_s, "rows": found, "warnings": []}
+    table = columns("over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows")
+    for row in found:
+        numbers = (number(row[name], 3) for name in ("r2", "error", "adjusted", "ahead"))
+        table.add_row(f"{row['seconds']} s", row["model"], *numbers, str(row["windows"]))
+    return Result([table], [pages.asked(told)], told, lambda command: pages.page(told, command))
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def stored(place: str) -> Any:
+    """A stored day, checked against its checksum."""
+    from tercet.market.store import open_day
+
+    if not place:
+        raise BadInput("expected the folder of a stored day behind the colon, such as direction:STORE/SYMBOL_DATE")
+    day = open_day(Path(place))
+    day.verify()
+    return day
+
+
+def about(place: str, day: Any) -> dict[str, Any]:
+    """What a result says of its day."""
+    meta = day.meta
+    return {"day": place, "symbol": meta.symbol, "date": str(meta.date), "tz": meta.tz, "events": len(day.events)}
+
+
+KINDS: Final[dict[str, Callable[[str, Asked], Result]]] = {
+    "direction": by_direction,
+    "ofi": by_order_flow,
+}
+
+
+def evaluated(task: str, asked: Asked) -> Result:
+    """The Result of KIND or KIND:PLACE."""
+    kind, _, place = task.partition(":")
+    if kind not in KINDS:
+        raise BadInput(f"task was {task!r}; expected one of {', '.join(KINDS)}, such as direction:STORE/SYMBOL_DATE")
+    return KINDS[kind](place, asked)

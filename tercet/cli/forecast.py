@@ -1,0 +1,95 @@
+"""`tercet forecast`: how good forecasts are, and models that make them."""
+
+import shlex
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tercet.cli.output import console, extra, say_json
+from tercet.errors import BadInput
+
+if TYPE_CHECKING:
+    from tercet.cli.evaluated import Tell
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    family = typer.Typer(help="What may happen next: judge experts, fit one, and let it answer.", no_args_is_help=True)
+    for command in (evaluate,):
+        family.command()(command)
+    app.add_typer(family, name="forecast")
+
+
+def evaluate(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="direction:DAY or ofi:DAY.")],
+    experts: Annotated[str | None, typer.Option(help="Names, with commas; a few that are quick where not given.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Stretches of time that are asked, each of a model of what lay before it.")] = None,
+    horizons: Annotated[str | None, typer.Option(help="Messages until the mid is looked at, with commas; 10,50,100.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Times that everything is learned, each with another seed.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
+) -> None:
+    """Let experts forecast what came later, split by time, and judge them beside what a trade on it would have earned.
+
+    Every fit that has seen validation is a line in the ledger of trials; TERCET_TRIALS names another file.
+    """
+    with extra("signals"):
+        from tercet.cli.evaluated import Asked, evaluated
+    from tercet.report.files import write_whole
+
+    names = None if experts is None else tuple(name.strip() for name in experts.split(","))
+    with progress() as tell, noted() as notes, extra("signals"):
+        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, tell))
+    result.json["warnings"] += notes
+    if html:
+        write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
+    if json_file:
+        say_json(result.json, json_file)
+    console.print(*result.tables)
+    for line in result.lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    for note in notes:
+        console.print(f"[yellow]warning[/] {note}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator["Tell"]:
+    """A bar on stderr with what is under way, how much is done and for how long; where stderr is no terminal, a line a step."""
+    bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*bars, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+            if not console.is_terminal:
+                console.print(f"{bar.tasks[0].elapsed or 0.0:7.1f} s  {what}", highlight=False, soft_wrap=True)
+
+        yield tell
+
+
+@contextmanager
+def noted() -> Iterator[list[str]]:
+    """Warnings of the libraries, each told once with how often it came; the list is filled on leaving."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield notes
+    said = Counter(f"{one.category.__name__}: {str(one.message).strip().splitlines()[0]}" for one in caught)
+    notes += [note if count == 1 else f"{note} ({count} times)" for note, count in said.items()]
+
+
+def whole(text: str | None, name: str) -> tuple[int, ...] | None:
+    """Whole numbers with commas between them."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise BadInput(f"{name} was {text!r}; expected whole numbers with commas between them") from error
