@@ -100,7 +100,7 @@ class FeatureStream:
             raise BadInput(f"until {time}: expected a time from the last event's on, {self._time}")
         self._time = time
         found = [self.frame([])]
-        while self.settings_by_clock and self.state.events > 0:
+        while self.by_clock and self.state.events > 0:
             rows = int(features.tick(self.state, time, self._heads, self._out))
             if not rows:
                 break
@@ -108,7 +108,7 @@ class FeatureStream:
         return pl.concat(found)
 
     @property
-    def settings_by_clock(self) -> bool:
+    def by_clock(self) -> bool:
         """Whether rows are written by the clock."""
         return int(self.state.params.sampling) == BY_CLOCK
 
