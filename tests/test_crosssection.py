@@ -1,0 +1,91 @@
+"""The gate of the cross-section rejects what luck alone would have found, and passes a known alpha."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tercet.errors import BadInput
+from tercet.signals.crosssection import PanelSettings, Verdict, deciles, panel_task, verdict
+from tercet.signals.experts import Linear
+from tercet.signals.league import evaluate
+from tercet.signals.timed import Table
+from tercet.signals.trials import Ledger
+from tercet.signals.walkforward import WalkForward
+
+DAY = 86_400 * 10**9
+SETTINGS = PanelSettings(features=("reversal_5", "momentum_2_12", "max5"), least=20, half_spread_bps=1.0)
+
+
+def bars(stocks: int = 40, days: int = 900) -> Table:
+    """Random walks: nothing can be known of their future."""
+    rng = np.random.default_rng(5)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (days, stocks)), axis=0))
+    open_ = np.vstack([np.full((1, stocks), 50.0), close[:-1]]) * np.exp(rng.normal(0, 0.002, (days, stocks)))
+    time = np.repeat(np.arange(days) * DAY + 21 * DAY // 24, stocks)
+    frame = pl.DataFrame(
+        {
+            "event_time": time,
+            "known_time": time,
+            "symbol": [f"S{i:02d}" for i in range(stocks)] * days,
+            "open": open_.ravel(),
+            "high": np.maximum(open_, close).ravel() * 1.001,
+            "low": np.minimum(open_, close).ravel() * 0.999,
+            "close": close.ravel(),
+            "volume": np.exp(rng.normal(10, 0.5, days * stocks)),
+        }
+    )
+    return Table(frame)
+
+
+@pytest.fixture(scope="module")
+def prices() -> Table:
+    return bars()
+
+
+def judged(prices: Table, planted: float, ledger: Ledger) -> Verdict:
+    task = panel_task(prices, SETTINGS, planted=planted)
+    split = WalkForward(folds=2, first=0.5)
+    league = evaluate(task, [Linear()], split, ledger)
+    asked = np.concatenate([fold.test for fold in split.split(task.samples)])
+    return verdict(task, league.standings, asked, ledger.count(task.name), SETTINGS)
+
+
+def test_noise_is_rejected_and_a_planted_alpha_passes(prices, tmp_path):
+    (noise,) = judged(prices, 0.0, Ledger(tmp_path / "noise.jsonl")).portfolios
+    (known,) = judged(prices, 0.15, Ledger(tmp_path / "known.jsonl")).portfolios
+    assert not noise.passes
+    assert known.passes
+    assert known.ic.mean == pytest.approx(0.15, abs=0.05)
+    assert known.ic.t > 5
+
+
+def test_more_trials_make_the_gate_narrower(prices, tmp_path):
+    task = panel_task(prices, SETTINGS, planted=0.05)
+    split = WalkForward(folds=2, first=0.5)
+    league = evaluate(task, [Linear()], split, Ledger(tmp_path / "trials.jsonl"))
+    asked = np.concatenate([fold.test for fold in split.split(task.samples)])
+    few, many = (verdict(task, league.standings, asked, trials, SETTINGS).portfolios[0] for trials in (2, 2000))
+    assert many.dsr < few.dsr < few.psr
+    assert many.expected_maximum > few.expected_maximum
+
+
+def test_a_return_begins_after_its_features_are_known(prices):
+    samples = panel_task(prices, SETTINGS).samples
+    assert (samples.spans.t0 > samples.now).all()
+    assert (samples.spans.available >= samples.spans.t1).all()
+
+
+def test_deciles_earn_what_a_hand_would_count():
+    dates = np.repeat([1, 2], 20)
+    symbols = np.tile(np.arange(20), 2)
+    value = np.tile(np.arange(20) * 0.01, 2)
+    gross, net, turnover = deciles(np.r_[value[:20], -value[20:]], value, dates, symbols, 0.001)
+    best = 0.5 * (0.185 - 0.005)
+    assert gross == pytest.approx([best, -best])
+    assert turnover == pytest.approx(1.5)  # the first portfolio is bought, the second turned round
+    assert net == pytest.approx([best - 0.001, -best - 0.002])
+
+
+def test_too_few_stocks_are_named(prices):
+    with pytest.raises(BadInput, match="no date has 50 stocks"):
+        panel_task(prices, PanelSettings(features=("max5",)))
