@@ -83,7 +83,7 @@ def planted(rows=6000, lags=(1, 3)):
         (Perceptrons(name="mlp-window", steps=4, epochs=15, batch=128, lasso=0.0), 0.9, 1.0),
         (Lstm(steps=4, width=16, epochs=20, rate=2e-2, batch=128, dropout=0.0), 0.9, 1.0),
         (Transformer(steps=4, patch=1, width=16, depth=1, epochs=12, rate=5e-3, batch=128), 0.9, 1.0),
-        (DeepLob(steps=4, width=8, epochs=12, rate=5e-3, batch=128), 0.9, 1.0),
+        (DeepLob(steps=4, width=8, epochs=12, rate=5e-3, batch=128, rows=2500), 0.9, 1.0),
     ],
     ids=lambda given: getattr(given, "name", ""),
 )

@@ -21,7 +21,7 @@ from tercet.signals.fitted import Numbers
 from tercet.signals.samples import CLASSES, DIRECTION, Lesson, Questions, windows
 from tercet.signals.walkforward import inner
 
-CHUNK = 1024  # windows held at once when nothing is learned
+CHUNK = 512  # windows held at once when nothing is learned
 OPSET = 20
 
 
@@ -164,7 +164,8 @@ class DeepLob(Network):
 
     name: str = "deeplob"
     steps: int = field(default=50, metadata={"help": "rows that a window holds, the row asked about the last"})
-    rows: int = field(default=10_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
+    epochs: int = field(default=12, metadata={"help": "at most"})
+    rows: int = field(default=5_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
     width: int = field(default=16, metadata={"help": "channels of the convolutions; twice as many behind, and twice as many memory cells"})
 
     def __post_init__(self) -> None:
