@@ -80,10 +80,10 @@ def planted(rows=6000, lags=(1, 3)):
     ("expert", "least", "most"),
     [
         (Perceptrons(epochs=3), 0.4, 0.6),  # the control: a row alone tells nothing
-        (Perceptrons(name="mlp-window", steps=4, epochs=30, batch=128, lasso=0.0), 0.9, 1.0),
+        (Perceptrons(name="mlp-window", steps=4, epochs=15, batch=128, lasso=0.0), 0.9, 1.0),
         (Lstm(steps=4, width=16, epochs=20, rate=2e-2, batch=128, dropout=0.0), 0.9, 1.0),
         (Transformer(steps=4, patch=1, width=16, depth=1, epochs=12, rate=5e-3, batch=128), 0.9, 1.0),
-        (DeepLob(steps=4, width=8, epochs=12, rate=5e-3, batch=128), 0.9, 1.0),
+        (DeepLob(steps=4, width=8, epochs=12, rate=5e-3, batch=128, rows=2500), 0.9, 1.0),
     ],
     ids=lambda given: getattr(given, "name", ""),
 )
@@ -155,7 +155,7 @@ def test_windows_of_a_lesson_in_hindsight_stay_within_it():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("expert", [*TINY, Perceptrons(name="mlp-normed", normed=True, hidden=(8, 4), epochs=2)], ids=named)
+@pytest.mark.parametrize("expert", [*TINY, Perceptrons(name="mlp-plain", normed=False, hidden=(8, 4), epochs=2)], ids=named)
 @pytest.mark.parametrize("target", ["mean", "direction"])
 def test_onnx_answers_as_torch_does(expert, target, dtype, tmp_path):
     fitted, asked = fitted_to(expert, target, dtype=dtype), history(target, dtype=dtype).questions(np.arange(900, 1000))
@@ -172,12 +172,15 @@ def test_onnx_answers_as_torch_does(expert, target, dtype, tmp_path):
 
 @pytest.mark.parametrize(
     ("expert", "target", "classes"),
-    [(one, target, classes) for one in EXPERTS for target, classes in (("mean", 3), ("direction", 3), ("direction", 2))],
+    [
+        (one, target, classes)
+        for one in EXPERTS
+        for target, classes in (("mean", 3), ("direction", 3), ("direction", 2))
+        if one.name not in {"mean": ("logistic",), "direction": ("ols",)}[target]
+    ],
     ids=lambda given: getattr(given, "name", str(given)),
 )
 def test_a_saved_model_answers_as_before(expert, target, classes, tmp_path):
-    if (target == "mean") == (expert.name == "logistic") or (target == "direction" and expert.name == "ols"):
-        pytest.skip("it does not learn this")
     samples = history(target, classes=classes)
     fitted = fit(expert, samples.lesson(np.arange(800), 10 * 799 + 5), seed=1)
     save(fitted, tmp_path / "model.zip")

@@ -138,7 +138,7 @@ def _scaling(scaler: Scaler) -> Arrays:
 
 def _packed(arrays: Arrays) -> bytes:
     out = io.BytesIO()
-    np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # numpy's stubs take **arrays for its own options
+    np.savez(out, allow_pickle=False, **arrays)
     return out.getvalue()
 
 

@@ -21,7 +21,7 @@ from tercet.signals.fitted import Numbers
 from tercet.signals.samples import CLASSES, DIRECTION, Lesson, Questions, windows
 from tercet.signals.walkforward import inner
 
-CHUNK = 1024  # windows held at once when nothing is learned
+CHUNK = 512  # windows held at once when nothing is learned
 OPSET = 20
 
 
@@ -38,7 +38,7 @@ class Network:
     patience: int = field(default=4, metadata={"help": "epochs without gain before training stops"})
     checked: float = field(default=0.2, metadata={"help": "share of the lesson, its newest, that says when to stop; 0: never"})
     refit: bool = field(default=False, metadata={"help": "then learn the whole lesson anew, for as many epochs"})
-    lasso: float = field(default=0.0, metadata={"help": "absolute penalty of the weights"})
+    lasso: float = field(default=0.0, metadata={"help": "absolute penalty of the weights, divided by the square root of the lesson's rows"})
     ridge: float = field(default=0.0, metadata={"help": "quadratic penalty of the weights"})
     dropout: float = field(default=0.1, metadata={"help": "share of the last hidden values left out while learning"})
 
@@ -48,7 +48,12 @@ class Network:
         for name, given in least.items():
             if given < 1:
                 raise BadInput(f"{self.name}: {name} was {given}; expected 1 or more")
-        if not self.rate > 0.0 or self.lasso < 0.0 or self.ridge < 0.0 or not 0.0 <= self.checked < 1.0 or not 0.0 <= self.dropout < 1.0:
+        if (
+            not self.rate > 0.0
+            or self.lasso < 0.0
+            or self.ridge < 0.0
+            or not all(0.0 <= share < 1.0 for share in (self.checked, self.dropout))
+        ):
             raise BadInput(f"{self}; expected rate > 0, lasso and ridge >= 0, and checked and dropout from 0 to below 1")
 
     @property
@@ -76,17 +81,17 @@ class Perceptrons(Network):
     """An ensemble of multilayer perceptrons, the NN of Gu, Kelly & Xiu (2020): all members are one batched product of matrices."""
 
     name: str = "mlp"
-    rate: float = field(default=3e-3, metadata={"help": "of Adam"})
+    rate: float = field(default=1e-2, metadata={"help": "of Adam"})
     batch: int = field(default=1024, metadata={"help": "rows between two corrections"})
     epochs: int = field(default=60, metadata={"help": "at most"})
     rows: int = field(default=200_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
     patience: int = field(default=6, metadata={"help": "epochs without gain before training stops"})
     refit: bool = field(default=True, metadata={"help": "then learn the whole lesson anew, for as many epochs"})
-    lasso: float = field(default=1e-4, metadata={"help": "absolute penalty of the weights"})
+    lasso: float = field(default=0.4, metadata={"help": "absolute penalty of the weights, divided by the square root of the lesson's rows"})
     dropout: float = field(default=0.0, metadata={"help": "share of the last hidden values left out while learning"})
     hidden: tuple[int, ...] = field(default=(32, 16, 8), metadata={"help": "widths of the hidden layers"})
     ensemble: int = field(default=5, metadata={"help": "members"})
-    normed: bool = field(default=False, metadata={"help": "batch normalisation before each activation"})
+    normed: bool = field(default=True, metadata={"help": "batch normalisation before each activation"})
 
     def __post_init__(self) -> None:
         """Refuse ensembles of nobody."""
@@ -159,7 +164,8 @@ class DeepLob(Network):
 
     name: str = "deeplob"
     steps: int = field(default=50, metadata={"help": "rows that a window holds, the row asked about the last"})
-    rows: int = field(default=10_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
+    epochs: int = field(default=12, metadata={"help": "at most"})
+    rows: int = field(default=5_000, metadata={"help": "drawn from the lesson for an epoch, and judged on after it, at most"})
     width: int = field(default=16, metadata={"help": "channels of the convolutions; twice as many behind, and twice as many memory cells"})
 
     def __post_init__(self) -> None:
@@ -306,7 +312,7 @@ class Inception(nn.Module):
             for first, second in (
                 ((nn.Conv2d(ins, outs, 1),), self.later(outs, 3)),
                 ((nn.Conv2d(ins, outs, 1),), self.later(outs, 5)),
-                ((nn.ZeroPad2d((0, 0, 2, 0)), nn.MaxPool2d((3, 1), 1), nn.Conv2d(ins, outs, 1)), ()),
+                ((nn.ConstantPad2d((0, 0, 2, 0), -torch.inf), nn.MaxPool2d((3, 1), 1), nn.Conv2d(ins, outs, 1)), ()),
             )
         )
 
@@ -369,7 +375,7 @@ class Learned:
             torch.onnx.export(
                 self.answering,
                 (example,),
-                found,
+                found,  # type: ignore[arg-type]  # this exporter takes an open file too
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=["window"],
@@ -457,10 +463,10 @@ class Training:
     def penalty(self) -> Tensor:
         """Of the weights, without the biases."""
         total = torch.zeros(())
-        for given in self.network.parameters():
-            if given.dim() > 1 and given.shape[-2] > 1:
+        for name, given in self.network.named_parameters():
+            if given.dim() > 1 and name.rpartition(".")[2].startswith("weight"):
                 if self.settings.lasso:
-                    total = total + self.settings.lasso * given.abs().sum()
+                    total = total + self.settings.lasso / len(self.lesson.rows) ** 0.5 * given.abs().sum()
                 if self.settings.ridge:
                     total = total + self.settings.ridge * (given**2).sum()
         return total
