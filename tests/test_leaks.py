@@ -1,17 +1,17 @@
 """The ten tests that nothing here knows the future, each with a control that must fail it. Those that stand elsewhere are named in INDEX.
 
-| no | what is proved                                              | the control that fails                                    | where            |
-|----|-------------------------------------------------------------|-----------------------------------------------------------|------------------|
-|  1 | no feature changes when later rows are cut off              | features that look ahead                                  | features, panel  |
-|  2 | forecasts, and policies' actions, stand when the future is scrambled | an expert that reads beyond its lesson; a feed without latency | here, leakage |
-|  3 | no training label's span meets a test                       | PurgedKFold's rule: 40 labels overlap                     | walkforward      |
-|  4 | a future known_time raises; a revised figure is its first vintage | a bare frame shows the revision                     | timed, here      |
-|  5 | regime probabilities stand when data are appended           | smoothed ones, whose Sharpe ratio is another              | here             |
-|  6 | noise does not pass the deflated Sharpe; its PBO is a half  | the naive Sharpe passes; skill's PBO is 0                 | judge            |
-|  7 | known alpha is found (Gu, Kelly & Xiu's simulation)         | labels shuffled within months                             | here             |
-|  8 | as-of joins are duckdb's and the obvious loop's             | a join on event_time                                      | timed, here      |
-|  9 | scalers are fitted on the lesson alone                      | a scaler fitted on everything                             | here             |
-| 10 | features in a stream are those of the batch, bit for bit    | a stream that starts anew with each slice                 | features, here   |
+| no | what is proved                                                 | its control                                   | where           |
+|----|----------------------------------------------------------------|-----------------------------------------------|-----------------|
+|  1 | no feature changes when later rows are cut off or scrambled    | features that look ahead                      | features, panel |
+|  2 | no forecast, and no policy's action, changes either            | an expert that reads on; a feed without delay | here, leakage   |
+|  3 | no training label's span meets a test                          | PurgedKFold's rule: 40 labels overlap         | walkforward     |
+|  4 | a future known_time raises; a revision waits until it is known | a bare frame shows the revision               | timed, here     |
+|  5 | regime probabilities stand when data are appended              | smoothed ones, and their Sharpe ratio         | regime, here    |
+|  6 | noise does not pass the deflated Sharpe; its PBO is a half     | the naive Sharpe; skill                       | judge           |
+|  7 | known alpha is found: Gu, Kelly & Xiu's simulation             | labels shuffled within months                 | here            |
+|  8 | as-of joins are duckdb's and the obvious loop's                | a join on event_time                          | timed, here     |
+|  9 | scalers are fitted on the lesson alone                         | a scaler fitted on everything                 | here            |
+| 10 | a stream's features are the batch's, bit for bit               | a stream that starts anew with each slice     | features, here  |
 
 Posture and orders made from signals do not exist yet; of the second test they are the part still to come. `tercet leakcheck` does the same
 to a user's own module (test_leakcheck.py).
