@@ -11,9 +11,10 @@ from test_cli import refused, said, tercet
 
 from tercet.errors import BadInput
 from tercet.market.events import ADD, BUY, CANCEL, SELL
+from tercet.signals.difference import differs, first_difference
 from tercet.signals.leakcheck import LEAK, NOTE, OK, SKIPPED, Finding, check, load, made_bars
-from tercet.signals.leakrows import cut_off, differs, first_difference, missing, other_values, permuted
 from tercet.signals.madebars import cuts, made_events
+from tercet.signals.scrambling import cut_off, missing, other_values, permuted
 from tercet.signals.usermodule import Raised
 
 HONEST = Path(__file__).parents[1] / "examples" / "do_my_features_leak.py"
@@ -187,6 +188,14 @@ def test_features_that_cannot_bear_missing_values_are_tested_otherwise(tmp_path:
     assert findings["features", "future: values missing"].verdict == SKIPPED
 
 
+@pytest.mark.parametrize(
+    "given", ["bars['close'] * 2", "bars['close'].to_numpy()", "bars.lazy().select(x='close')", "bars.reverse().with_columns(x='close')"]
+)
+def test_features_may_come_as_series_arrays_lazy_frames_and_in_any_order_with_their_keys(given: str, tmp_path: Path) -> None:
+    wanted = f"def features(bars):\n    return {given}\n".replace("bars['close'] * 2", "(bars['close'] * 2).rename('x')")
+    assert leaking(found(wanted, tmp_path)) == set()
+
+
 def test_a_feature_without_values_is_noted(tmp_path: Path) -> None:
     text = "def features(bars):\n    return bars.select(one=bars['close'].shift(9999), two=bars['close'])\n"
     assert "one never had a value" in found(text, tmp_path)["features", "something was tested"].where
@@ -220,7 +229,7 @@ def test_own_bars_are_read_by_their_own_names(tmp_path: Path) -> None:
     columns = ("--columns", "event_time=date,symbol=ticker")
     run = tercet("leakcheck", module, "--data", tmp_path / "bars.parquet", *columns, "--symbols", 3, "--days", 100, "--json")
     assert said(run)["leaks"] == 0
-    refused(tercet("leakcheck", module, "--data", tmp_path / "bars.parquet"), "no column symbol")
+    refused(tercet("leakcheck", module, "--data", tmp_path / "bars.parquet"), "no column")
     refused(tercet("leakcheck", module, "--data", tmp_path / "bars.parquet", "--columns", "date"), "'date'; expected NAME=YOURS")
 
 
@@ -238,10 +247,15 @@ BAD: dict[str, tuple[str, str]] = {
     "nothing": ("x = 1\n", "defines none of features, labels, expert, event_features"),
     "no function": ("features = 3\n", "features was a int; expected features"),
     "fewer rows": ("def features(bars):\n    return bars.select(x='close').head(5)\n", "returned 5 rows for .*; expected one for each"),
-    "no feature": ("def features(bars):\n    return bars\n", "expected some that were not in the bars"),
+    "no feature": ("def features(bars):\n    return bars\n", "expected some by names"),
     "no frame": ("def features(bars):\n    return 3\n", "features returned a int; expected a polars DataFrame"),
     "a row twice": ("import polars as pl\n\ndef features(bars):\n    return pl.concat([bars, bars])\n", "two rows of one symbol"),
     "an exit": ("import sys\n\nsys.exit('enough')\n", r"SystemExit: enough \(.*mine.py, line 3: sys.exit"),
+    "lazily wrong": (
+        "def features(bars):\n    return bars.lazy().select(x=1 + __import__('polars').col('nobody'))\n",
+        "collected, raised Column",
+    ),
+    "nothing at all": ("import numpy as np\n\ndef features(bars):\n    return np.zeros((0, 2))\n", "returned 0 rows"),
     "no span": ("def labels(bars):\n    return bars.select(value='close')\n", "labels returned no column t0, t1, available"),
     "no expert": ("def expert():\n    return 3\n", "expert returned a int; expected an Expert"),
     "a fit": (

@@ -68,7 +68,10 @@ def own_bars(path: Path, columns: str, symbols: int, days: int) -> "pl.DataFrame
     given = {name: yours for name, _, yours in pairs}
     event = given.get("event_time", "event_time")
     names = {name: name for name in ("symbol", *BARS)} | {"event_time": event, "known_time": event} | given
-    frame = user_table(path, names, event_at="16:00", known_at="16:00").table.frame
+    table = user_table(path, names, event_at="16:00", known_at="16:00").table
+    if table.revised:
+        raise BadInput(f"{path}: some bars have several vintages; expected one row for each symbol and event_time")
+    frame = table.frame
     listed = frame["symbol"].unique().sort()
     kept = listed.gather([i * len(listed) // min(symbols, len(listed)) for i in range(min(symbols, len(listed)))])
     dates = frame["event_time"].unique().sort().tail(days)

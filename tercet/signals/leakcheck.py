@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from tercet.signals.difference import LEAK, NOTE, OK, SKIPPED, Difference, Finding
 from tercet.signals.leakexpert import check_expert
-from tercet.signals.leakrows import LEAK, NOTE, OK, SKIPPED, Difference, Finding, Tell, check_events, check_features, check_labels
+from tercet.signals.leakrows import Tell, check_events, check_features, check_labels
 from tercet.signals.madebars import made_bars
 from tercet.signals.usermodule import UserModule, load
 

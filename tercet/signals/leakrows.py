@@ -1,77 +1,22 @@
-"""Whether features and labels change where the future does: answers about the same past are compared row by row.
-
-Numbers that differ by rounding alone (a sum in another order) are the same.
-"""
+"""Whether a user's features and labels change where the future does: every answer about the past is asked for twice."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
-from tercet.market.calendar import NEW_YORK, SECOND, zone
-from tercet.signals.madebars import BARS, cuts, made_events
+from tercet.signals.difference import KEYS, LEAK, NOTE, OK, SKIPPED, WIDE, Difference, Finding, clock, first_difference, most
+from tercet.signals.madebars import cuts, made_events
+from tercet.signals.scrambling import FUTURES, SPAN, changed, missing
 from tercet.signals.timed import EVENT, KNOWN
-from tercet.signals.usermodule import CLAIM, Raised, UserModule
+from tercet.signals.usermodule import CLAIM, Raised, UserModule, blamed
 
-OK, LEAK, NOTE, SKIPPED = "ok", "LEAK", "note", "not tested"  # only LEAK is a fault
-KEYS: Final = (EVENT, "symbol")
-ROUNDING: Final = 1e-9  # relative, beside a column's usual size
-SPAN: Final = ("t0", "t1", "available")
-WIDE: Final = 4  # columns that a sentence names
 Tell = Callable[[str], None]
 Ask = Callable[[pl.DataFrame, str], pl.DataFrame]
 Kept = Callable[[pl.DataFrame, int], pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first row in which an answer is another one, and how much else is. Times are ns."""
-
-    column: str
-    symbol: str | None
-    time: int
-    was: Any
-    becomes: Any
-    rows: int
-    columns: tuple[str, ...]
-    cut: int | None = None  # the time after which the future is another one
-
-    def sentence(self, why: str, side: str = "after") -> str:
-        """What differs, where, by how much and when."""
-        whose = f" of {self.symbol}" if self.symbol is not None else ""
-        after = f" {side} {clock(self.cut)}" if self.cut is not None else ""
-        which = f" in {', '.join(self.columns[:WIDE])}{' ...' if len(self.columns) > WIDE else ''}" if len(self.columns) > 1 else ""
-        told = f"{self.column}{whose}, {clock(self.time)}: {shown(self.was)} → {shown(self.becomes)} when {why}{after}"
-        return f"{told}; {self.rows:,} row{'s' if self.rows > 1 else ''}{which}"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one test found."""
-
-    about: str  # one of CONTRACT
-    test: str
-    verdict: str
-    where: str = ""
-    difference: Difference | None = None
-
-
-def clock(time: int) -> str:
-    """A time as New York shows it; a close is told by its date."""
-    return f"{datetime.fromtimestamp(time // SECOND, zone(NEW_YORK)):%Y-%m-%d %H:%M:%S}".removesuffix(" 16:00:00")
-
-
-def shown(value: Any) -> str:
-    """A value in a sentence."""
-    if value is None:
-        return "missing"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 # What is asked and what is compared ---------------------------------------------------------------------------------------------------
@@ -81,11 +26,13 @@ def asked(module: UserModule, name: str, frame: pl.DataFrame, when: str = "") ->
     """The module's answer about a frame as event_time, symbol and its columns, in order of both."""
     given = module(name, frame.clone(), when=when)
     if isinstance(given, pl.LazyFrame):
-        given = given.collect()
+        with blamed(f"{name}{when and f' ({when})'}, collected,", module.offers[name]):
+            given = given.collect()
     if isinstance(given, pl.Series):
         given = given.to_frame()
     if isinstance(given, np.ndarray) and given.ndim in (1, 2):
-        given = pl.DataFrame(given if given.ndim == 2 else given[:, None], schema=[f"{name}_{i}" for i in range(given.size // len(given))])
+        columns = given if given.ndim == 2 else given[:, None]
+        given = pl.DataFrame({f"{name}_{i}": columns[:, i] for i in range(columns.shape[1])})
     if not isinstance(given, pl.DataFrame):
         raise BadInput(f"{name} returned a {type(given).__name__}; expected a polars DataFrame")
     if not set(KEYS) <= set(given.columns):
@@ -99,101 +46,6 @@ def asked(module: UserModule, name: str, frame: pl.DataFrame, when: str = "") ->
     return given.drop(KNOWN, strict=False).sort(KEYS)
 
 
-def first_difference(whole: pl.DataFrame, other: pl.DataFrame, cut: int | None = None) -> Difference | None:
-    """Where two answers about the same rows differ first in time; a row that only one of them has differs."""
-    names = [name for name in whole.columns if name not in KEYS]
-    names += [name for name in other.columns if name not in (*KEYS, *names)]
-    both = whole.with_columns(_here=True).join(other.with_columns(_there=True), on=KEYS, how="full", coalesce=True, suffix="~").sort(KEYS)
-    alone = (both["_here"].is_null() | both["_there"].is_null()).to_numpy()
-    apart = {"_row": alone}
-    for name in names:
-        one, two = (both[n] if n in both.columns else pl.Series(n, [None] * both.height) for n in _pair(name, whole, other))
-        apart[name] = differs(one, two) & ~alone
-    wrong = {name: rows for name, rows in apart.items() if rows.any()}
-    if not wrong:
-        return None
-    column, row = min(((name, int(rows.argmax())) for name, rows in wrong.items()), key=lambda found: (both[EVENT][found[1]], found[1]))
-    was: Any = "there" if both["_there"][row] is None else "missing"
-    becomes: Any = "missing" if both["_there"][row] is None else "there"
-    if column != "_row":
-        was, becomes = (both[n][row] if n in both.columns else None for n in _pair(column, whole, other))
-    told = tuple("the row itself" if name == "_row" else name for name in wrong)
-    count = int(np.logical_or.reduce(list(wrong.values())).sum())
-    return Difference("the row" if column == "_row" else column, both["symbol"][row], both[EVENT][row], was, becomes, count, told, cut)
-
-
-def _pair(name: str, whole: pl.DataFrame, other: pl.DataFrame) -> tuple[str, str]:
-    """What a column is called in the join, of either frame."""
-    return (name, f"{name}~") if name in whole.columns else (f"{name}~", name)
-
-
-def differs(one: pl.Series, two: pl.Series) -> NDArray[np.bool_]:
-    """Row by row, whether values are others by more than rounding; NaN and null are both missing."""
-    if not (one.dtype.is_float() or two.dtype.is_float()) or not (one.dtype.is_numeric() and two.dtype.is_numeric()):
-        return one.ne_missing(two).to_numpy()
-    a, b = (x.cast(pl.Float64).fill_null(np.nan).to_numpy() for x in (one, two))
-    there = np.isfinite(a)
-    usual = float(np.median(np.abs(a[there]))) if there.any() else 0.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        close = np.abs(a - b) <= ROUNDING * (np.abs(a) + np.abs(b) + usual)
-    return np.asarray(~((a == b) | close | (np.isnan(a) & np.isnan(b))))
-
-
-# Other futures ------------------------------------------------------------------------------------------------------------------------
-
-
-def cut_off(frame: pl.DataFrame, after: int, rng: np.random.Generator) -> pl.DataFrame:
-    """Nothing happens any more."""
-    return frame.filter(pl.col(KNOWN) <= after)
-
-
-def other_values(frame: pl.DataFrame, after: int, rng: np.random.Generator) -> pl.DataFrame:
-    """Every number becomes another one, a symbol leaves and one has another name."""
-    late = frame.filter(pl.col(KNOWN) > after)
-    names = late["symbol"].unique().sort()
-    late = changed(late, rng)
-    if len(names) > 2:
-        late = late.filter(pl.col("symbol") != names[-1]).with_columns(pl.col("symbol").replace(names[0], f"{names[0]}_new"))
-    return _joined(frame, late, after)
-
-
-def permuted(frame: pl.DataFrame, after: int, rng: np.random.Generator) -> pl.DataFrame:
-    """The same rows at other times and of other symbols."""
-    late = frame.filter(pl.col(KNOWN) > after)
-    places = rng.permutation(late.height)
-    return _joined(frame, late.with_columns(pl.exclude(EVENT, KNOWN, "symbol").gather(places)), after)
-
-
-def missing(frame: pl.DataFrame, after: int, rng: np.random.Generator) -> pl.DataFrame:
-    """No number is known."""
-    late = frame.filter(pl.col(KNOWN) > after)
-    return _joined(frame, late.with_columns(pl.lit(None, late.schema[name]).alias(name) for name in numbers(late)), after)
-
-
-def numbers(frame: pl.DataFrame) -> list[str]:
-    """The columns with numbers, times apart."""
-    return [name for name, kind in frame.schema.items() if kind.is_numeric() and name not in (EVENT, KNOWN, *SPAN)]
-
-
-def changed(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Every number times a random one, the prices of a row times the same."""
-    price, rest = (pl.Series(np.exp(rng.normal(0.0, size, frame.height))) for size in (0.5, 1.0))
-    wanted = {name: price if name in BARS[:4] else rest for name in numbers(frame)}
-    return frame.with_columns((pl.col(name) * factor).cast(frame.schema[name]) for name, factor in wanted.items())
-
-
-def _joined(frame: pl.DataFrame, late: pl.DataFrame, after: int) -> pl.DataFrame:
-    return pl.concat([frame.filter(pl.col(KNOWN) <= after), late]).sort(KEYS)
-
-
-FUTURES: Final[dict[str, tuple[Callable[[pl.DataFrame, int, np.random.Generator], pl.DataFrame], str]]] = {
-    "prefix: the future cut off": (cut_off, "the data end"),
-    "future: other values": (other_values, "the data are others"),
-    "future: rows permuted": (permuted, "rows are permuted"),
-    "future: values missing": (missing, "values are missing"),
-}
-
-
 # Features -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +55,7 @@ def check_features(module: UserModule, frame: pl.DataFrame, seed: int = 0, tell:
     whole = asked(module, "features", frame)
     made = [name for name in whole.columns if name not in frame.columns]
     if not made:
-        raise BadInput(f"features returned the columns {whole.columns}; expected some that were not in the bars")
+        raise BadInput(f"features returned the columns {whole.columns}; expected some by names that the bars do not have")
     again = first_difference(whole, asked(module, "features", frame))
     yield _verdict("features", "the same twice", again, "asked once more")
     if again:
@@ -241,11 +93,6 @@ def _futures(name: str, ask: Ask, whole: pl.DataFrame, frame: pl.DataFrame, seed
             yield Finding(name, test, SKIPPED, str(error))
             continue
         yield _verdict(name, test, most(found), why)
-
-
-def most(found: list[Difference]) -> Difference | None:
-    """The difference in most columns, the first of them."""
-    return max(found, key=lambda one: len(one.columns)) if found else None
 
 
 def _verdict(about: str, test: str, found: Difference | None, why: str) -> Finding:
