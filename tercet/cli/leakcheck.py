@@ -1,19 +1,17 @@
 """`tercet leakcheck`: whether your own features, labels and models know the future."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercet.cli.output import console, extra, say_json
+from tercet.cli.output import console, say_json
 from tercet.errors import BadInput
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from tercet.signals.leakcheck import Finding, Tell
-    from tercet.signals.usermodule import UserModule
+    from tercet.signals.leakcheck import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -36,43 +34,25 @@ def leakcheck(
 ) -> None:
     """Look for leaks: change the future, and nothing that was known before may change.
 
-    USERMODULE defines any of: features(frame) of daily bars (polars: event_time, known_time, symbol, open, high, low, close, volume; rows in
-    order of time) returning a row for each row; labels(frame) returning t0, t1, value, available; expert() returning an Expert or a
-    scikit-learn estimator; event_features(events) returning a row for each event. PER_SYMBOL = True claims that no symbol needs another.
+    USERMODULE defines any of these. features(frame): daily bars (polars: event_time, known_time, symbol, open, high, low, close, volume;
+    in order of time) in, a row for each row out. labels(frame): t0, t1, value, available, a row for each row. expert(): a tercet Expert or
+    a scikit-learn estimator. event_features(events): a row for each event. PER_SYMBOL = True claims that no symbol needs another.
     Exits with 1 where something leaks.
     """
-    from tercet.signals.madebars import made_bars
-    from tercet.signals.usermodule import load
+    from tercet.signals.leakcheck import LEAK, check, load, made_bars
 
     user = load(module)
-    made = made_bars(seed, max(symbols, 2), days)
-    bars = made if data is None else own_bars(data, columns, symbols, days)
+    bars = made_bars(seed, max(symbols, 2), days) if data is None else own_bars(data, columns, symbols, days)
     found = []
     with console.status("") as status:
-        for one in findings(user, bars, made, seed, lambda what: status.update(what)):
+        for one in check(user, bars, seed, status.update):
             found.append(one)
     say(user.name, found)
-    leaks = [one for one in found if one.verdict == "LEAK"]
+    leaks = [one for one in found if one.verdict == LEAK]
     if as_json:
         say_json({"module": user.name, "leaks": len(leaks), "tests": [told(one) for one in found]})
     if leaks:
         raise typer.Exit(1)
-
-
-def findings(user: "UserModule", bars: "pl.DataFrame", made: "pl.DataFrame", seed: int, tell: "Tell") -> "Iterator[Finding]":
-    """All tests of what the module offers; an expert learns from made bars, in which there is nothing to find."""
-    from tercet.signals import leakcheck as rows
-
-    if "features" in user.offers:
-        yield from rows.check_features(user, bars, seed, tell)
-    if "labels" in user.offers:
-        yield from rows.check_labels(user, bars, seed, tell)
-    if "event_features" in user.offers:
-        yield from rows.check_events(user, seed, tell)
-    if "expert" in user.offers:
-        with extra("signals"):
-            from tercet.signals.leakexpert import check_expert
-        yield from check_expert(user, made, seed, tell)
 
 
 def own_bars(path: Path, columns: str, symbols: int, days: int) -> "pl.DataFrame":
@@ -88,7 +68,10 @@ def own_bars(path: Path, columns: str, symbols: int, days: int) -> "pl.DataFrame
     given = {name: yours for name, _, yours in pairs}
     event = given.get("event_time", "event_time")
     names = {name: name for name in ("symbol", *BARS)} | {"event_time": event, "known_time": event} | given
-    frame = user_table(path, names, event_at="16:00", known_at="16:00").table.frame
+    table = user_table(path, names, event_at="16:00", known_at="16:00").table
+    if table.revised:
+        raise BadInput(f"{path}: some bars have several vintages; expected one row for each symbol and event_time")
+    frame = table.frame
     listed = frame["symbol"].unique().sort()
     kept = listed.gather([i * len(listed) // min(symbols, len(listed)) for i in range(min(symbols, len(listed)))])
     dates = frame["event_time"].unique().sort().tail(days)

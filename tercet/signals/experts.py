@@ -160,7 +160,9 @@ class Forest:
         kind = RandomForestClassifier if lesson.target == DIRECTION else RandomForestRegressor
         drawn = None if self.rows >= 1.0 else self.rows
         options = {"max_depth": self.depth, "max_features": self.share, "min_samples_leaf": self.leaf, "max_samples": drawn}
-        return learned(kind(self.trees, n_jobs=-1, random_state=seed, **options), lesson)
+        made = learned(kind(self.trees, n_jobs=-1, random_state=seed, **options), lesson)
+        made.estimator.n_jobs = 1  # threads add up the trees' answers in any order: the last bits would differ from call to call
+        return made
 
 
 @dataclass(frozen=True)

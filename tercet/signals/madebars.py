@@ -1,6 +1,6 @@
 """Daily bars and order events that are made, not recorded: nothing in them can be foretold, and their future can be another one.
 
-Bars are random walks with a common factor; stocks list and delist, miss days, prices and trades. Whoever finds an edge here has looked ahead.
+Bars are random walks with a common factor; stocks list, delist, and miss days, prices and trades. Who finds an edge here looked ahead.
 """
 
 import datetime

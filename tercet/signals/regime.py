@@ -1,6 +1,6 @@
 """Which regime the market is in, as it could be told at the time: a Gaussian hidden Markov model that is filtered, never smoothed.
 
-Hamilton (1989). Smoothed probabilities know what came later: on the S&P 500 they turn a dull strategy into a brilliant one (tests/test_leaks.py).
+Hamilton (1989). Smoothed probabilities know what came later: on the S&P 500 they make a dull strategy brilliant (tests/test_leaks.py).
 """
 
 from dataclasses import dataclass, field
