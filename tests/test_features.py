@@ -1,7 +1,7 @@
 """Features are what their papers say, know nothing of the future, and are the same in batch, in a stream and in the simulator."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from tercet.errors import BadInput
 from tercet.market import lobster
 from tercet.market.calendar import Session, session
 from tercet.market.events import ADD, BUY, CANCEL, EVENT, HALT, HALTED, HIDDEN, LEVEL_ROW, REVEAL, SELL, TRADE
+from tercet.market.recorded import Recorded, count_kinds
 from tercet.market.store import Day, open_day, save
 from tercet.signals import features, micro
 from tercet.signals.catalogue import FEATURES, NAMES, table
@@ -44,6 +45,7 @@ from tercet.sim.tape import copy_book, pieces
 
 UNCOMPILED = bool(__import__("numba").config.DISABLE_JIT)
 MESSAGES = 600 if UNCOMPILED else 12_000
+COMPILED = pytest.mark.skipif(UNCOMPILED, reason="takes minutes with uncompiled code")
 EVERY = ("1s", "10events", "event", "mid")
 HOURS = Session(10**18, 10**18 + 3600 * NS)
 BOUNDED = [feature.name for feature in FEATURES if feature.unit in ("−1 to 1", "0 to 1")]
@@ -51,10 +53,21 @@ POSITIVE = ("depth", "slope_bid", "slope_ask", "sweep_buy", "sweep_sell", "volum
 POSITIVE += ("hawkes_buy", "hawkes_sell", "variance", "variance_up", "variance_down", "bipower", "medrv", "quarticity")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def wrapping() -> Iterator[None]:
+    """Integers wrap around, as in machine code; matters with NUMBA_DISABLE_JIT=1."""
+    with np.errstate(over="ignore"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
-    """A stretch of a crowd's day, as a feed of ten levels showed it."""
+    """A stretch of a crowd's day, as a feed of ten levels showed it; one of the twin's market where a crowd takes minutes."""
     folder = tmp_path_factory.mktemp("made")
+    if UNCOMPILED:
+        start_rows, events, _ = Market(8).play(MESSAGES, 0.03, session(DATE).open_ns)
+        recorded = Recorded(events, start_rows, 0, count_kinds(events), [], [])
+        return open_day(save(folder / "store", recorded, MADE, DATE))
     messages, book = write_lobster(folder, *made_day(MESSAGES))
     return open_day(save(folder / "store", lobster.read(messages, book, MADE, DATE), MADE, DATE))
 
@@ -120,6 +133,7 @@ def test_buckets_are_sized_by_the_first_aggressors_where_no_earlier_day_is() -> 
     assert near(frame["vpin"][-1], last["vpin"])
 
 
+@COMPILED
 def test_features_of_a_recorded_day_are_those_of_its_rows(day: Day) -> None:
     from tercet.bench.made import made_day as made
 
@@ -143,11 +157,12 @@ def flow(levels: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     return np.where(price[1:] >= price[:-1], lots[1:], 0) - np.where(price[1:] <= price[:-1], lots[:-1], 0)
 
 
+@COMPILED
 def test_the_microprice_comes_to_solve_its_equation(day: Day) -> None:
     stream = FeatureStream(day.start, hours_of(day))
     stream.take(day.events)
     learnt = stream.state.micro
-    seen = np.flatnonzero(learnt.left > (10 if UNCOMPILED else 100))
+    seen = np.flatnonzero(learnt.left > 100)
     chances = learnt.went[seen] / learnt.left[seen, None]
     left = learnt.moved[seen] / learnt.left[seen] + chances @ learnt.price - learnt.price[seen]
     assert len(seen) > micro.LEANS // 2
@@ -189,7 +204,7 @@ def test_a_jump_is_found_and_a_drift_is_but_noise_is_not() -> None:
     noise = [round(draw.gauss(0.0, 6.0)) for _ in range(600)]
     calm = rows(levels, moving(noise)).row(-1, named=True)
     jumped = rows(levels, moving([*noise, 120, *noise[:9]])).row(-1, named=True)
-    drifted = rows(levels, moving([*noise, *(step + 6 for step in noise[:60])])).row(-1, named=True)
+    drifted = rows(levels, moving([*noise, *(step + 6 for step in noise[:150])])).row(-1, named=True)
     assert abs(calm["jump"]) < 3.0
     assert jumped["jump"] > 6.0
     assert abs(calm["drift_burst"]) < 3.0 < drifted["drift_burst"]
@@ -244,7 +259,7 @@ def test_when_rows_are_written_does_not_change_what_they_say() -> None:
     start_rows, events, _ = played(5, 300 if UNCOMPILED else 1200)
     frames = [rows(start_rows, events, every) for every in ("1s", "3s", "500ms")]
     shared = [frame.join(frames[1].select("event_time"), on="event_time", how="semi") for frame in frames]
-    assert shared[1].height > 50
+    assert shared[1].height > (20 if UNCOMPILED else 50)
     assert bits(shared[0]) == bits(shared[1]) == bits(shared[2])
     each, tenth = (rows(start_rows, events, every) for every in ("event", "10events"))
     assert bits(each.gather_every(10, 9)) == bits(tenth)
@@ -273,8 +288,9 @@ def test_a_stream_of_single_events_gives_the_rows_of_the_batch(day: Day) -> None
     assert bits(features_of(short, every="1s")) == bits(streamed(short, (1,), "1s"))
 
 
+@COMPILED
 def test_a_simulated_market_and_its_stored_day_have_the_same_features(tmp_path: Path) -> None:
-    hours, count = session(DATE), 300 if UNCOMPILED else 3000
+    hours, count = session(DATE), 3000
     told, shown = next(pieces(CROWDS["default"], 3, (hours.open_ns, hours.close_ns), hours.close_ns, 60, count))
     sim = open_crowd(CROWDS["default"], 3, hours.open_ns, hours.close_ns)
     advance(sim, NO_EVENTS, hours.open_ns, new_scratch(sim))
@@ -318,6 +334,7 @@ def unit(name: str) -> str:
     return FEATURES[NAMES.index(name)].unit
 
 
+@COMPILED
 def test_what_was_known_stays_known_while_the_book_is_quoted(day: Day) -> None:
     frame = features_of(day, every="1s")
     always = set(NAMES) - {"sweep_buy", "sweep_sell"}
@@ -325,9 +342,8 @@ def test_what_was_known_stays_known_while_the_book_is_quoted(day: Day) -> None:
         known = frame[name].is_not_null()
         assert known.sum() in (0, frame.height - int(known.arg_max() or 0)), name
     late = {"vpin", "vpin_net", "branching", "drift_burst", "volume_factor"}
-    if not UNCOMPILED:
-        assert {name for name in NAMES if frame[name].null_count() == frame.height} <= late
-        assert frame["jump"].is_not_null().sum() == frame.height - 60
+    assert {name for name in NAMES if frame[name].null_count() == frame.height} <= late
+    assert frame["jump"].is_not_null().sum() == frame.height - 60
 
 
 def test_without_a_side_what_needs_it_is_null_and_the_rest_goes_on() -> None:
@@ -429,6 +445,7 @@ def test_time_does_not_go_back_between_slices() -> None:
         stream.until(5)
 
 
+@COMPILED
 def test_a_book_that_is_full_is_said_and_a_whole_day_gets_a_larger_one(day: Day) -> None:
     events = np.zeros(BOOK_SIZES[0][1] + 1, EVENT)
     events["time"], events["kind"], events["side"], events["lots"], events["tick"] = HOURS.open_ns, ADD, BUY, 1, 100
@@ -471,8 +488,8 @@ def test_the_book_of_a_stream_is_the_replayed_one(day: Day) -> None:
     stream = FeatureStream(day.start, hours_of(day))
     stream.take(day.events)
     book = new_books(1, *BOOK_SIZES[0])[0]
-    start(book, day.start)
-    apply_all(book, day.events)
+    start(book, day.start.view(np.recarray))
+    apply_all(book, day.events.view(np.recarray))
     assert stream.book.live == book.live
 
 

@@ -41,6 +41,7 @@ class PanelSettings:
     days: int = field(default=5, metadata={"help": "that a return is taken over, from the next open; portfolios are made anew as often"})
     features: tuple[str, ...] = field(default=(), metadata={"help": "of the panel; none: all"})
     least: int = field(default=50, metadata={"help": "stocks that a date needs"})
+    most: float = field(default=0.5, metadata={"help": "beyond which a return is cut: splits and bankruptcies are not in the prices"})
     half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
 
 
@@ -60,7 +61,8 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, planted: floa
     if not len(kept):
         raise BadInput(f"no date has {settings.least} stocks with a return over {settings.days} days; expected some")
     names = tuple(name for name in kept.columns if name.endswith(RANKED))
-    value = kept.select(pl.col("value") - pl.col("value").mean().over("event_time")).to_series().to_numpy()
+    cut = pl.col("value").clip(-settings.most, settings.most)
+    value = kept.select(cut - cut.mean().over("event_time")).to_series().to_numpy()
     table = kept.select(names).to_numpy().astype(np.float32)
     now, symbols = kept["known_time"].to_numpy(), kept["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
     if planted:
@@ -72,8 +74,10 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, planted: floa
     spans = Spans(kept["t0"].to_numpy(), kept["t1"].to_numpy(), value, np.maximum(kept["available"].to_numpy(), kept["t1"].to_numpy()))
     samples = Samples(table[order], names, now[order], spans.take(order), 400 * DAY_NS, group=symbols[order])
     half = np.full(len(value), settings.half_spread_bps * 1e-4)
+    everything = len(rows.frame.filter(pl.col("event_time").is_in(asked.implode())))
     left_out = {
-        "no return yet, or too few stocks on the date": len(rows.frame.filter(pl.col("event_time").is_in(asked.implode()))) - len(kept)
+        "no return yet, or too few stocks on the date": everything - len(kept),
+        f"kept, but cut to {settings.most:.0%}": int((kept["value"].abs() > settings.most).sum()),
     }
     return Task(f"panel {settings.days} days", samples, value[order], half, half, 1, "return", left_out)
 
@@ -116,7 +120,8 @@ def verdict(
     dates, value, symbols = task.samples.now[asked], task.move[asked], task.samples.group[asked]
     made = [deciles(standing.mean, value, dates, symbols, settings.half_spread_bps * 1e-4) for standing in standings]
     sharpes = [track(net).sharpe for _, net, _ in made]
-    variance = sharpe_variance(sharpes) if len(sharpes) > 1 else 1.0 / len(made[0][1])
+    # Few trials, or trials that are alike, spread less than chance alone would spread them.
+    variance = max(sharpe_variance(sharpes) if len(sharpes) > 1 else 0.0, 1.0 / len(made[0][1]))
     periods = np.sqrt(YEAR / settings.days)
     portfolios = []
     for standing, (gross, net, turnover) in zip(standings, made, strict=True):

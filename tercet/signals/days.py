@@ -119,8 +119,7 @@ class FeatureStream:
     def written(self, events: NDArray[np.void]) -> Iterator[int]:
         """`take` without frames: how many rows stand at the beginning of the buffers, `frame` of which is for now."""
         _refuse(events, self._time)
-        told = np.asarray(events).view(np.recarray)
-        told.flags.writeable = False  # arrays in memory and mapped files share their machine code
+        told = _records(events)
         done = 0
         while done < len(told):
             used, rows = features.run(self.state, self.book, told[done:], self._heads, self._out)
@@ -237,9 +236,16 @@ def fitting(day: Day) -> tuple[int, int]:
     if int(np.isin(day.events["kind"], (ADD, REVEAL)).sum()) + len(day.start) <= BOOK_SIZES[0][1]:
         return BOOK_SIZES[0]
     book = new_books(1, *BOOK_SIZES[0])[0]
-    rest_start(book, day.start)
-    apply_all(book, day.events)
+    rest_start(book, day.start.view(np.recarray))
+    apply_all(book, _records(day.events))
     return BOOK_SIZES[1] if book.refused.any() else BOOK_SIZES[0]
+
+
+def _records(events: NDArray[np.void]) -> Any:
+    """The same memory, not to be written: arrays in memory and mapped files then share their machine code."""
+    told = np.asarray(events).view(np.recarray)
+    told.flags.writeable = False
+    return told
 
 
 def _refuse(events: NDArray[np.void], after: int) -> None:

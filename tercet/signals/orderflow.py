@@ -25,8 +25,8 @@ ORDERFLOW: Final = np.dtype(
         ("level", np.float64, LEVELS),  # lots, forgetting over 10 s
         ("touch", np.float64, len(CLOCKS)),  # the same of the touch, by seconds
         ("touch_events", np.float64, len(EVENTS)),  # and by events
-        ("all", np.float64, len(CLOCKS)),  # the levels by their weights
-        ("all_events", np.float64, len(EVENTS)),
+        ("whole", np.float64, len(CLOCKS)),  # the levels by their weights
+        ("whole_events", np.float64, len(EVENTS)),
         ("depth", np.float64),  # lots of a level, summed over events that fade
         ("weight", np.float64),  # of those events
     ],
@@ -42,7 +42,7 @@ def fade(flow, fading):
         flow.level[level] *= ten
     for i in range(len(CLOCKS)):
         flow.touch[i] *= fading.by[CLOCKS[i]]
-        flow.all[i] *= fading.by[CLOCKS[i]]
+        flow.whole[i] *= fading.by[CLOCKS[i]]
 
 
 @compiled(forceinline=True)
@@ -65,10 +65,10 @@ def flowed(flow, ladder, weights, first, stop):
         touch = 1.0 * ladder.gained[0]
     for i in range(len(CLOCKS)):
         flow.touch[i] += touch
-        flow.all[i] += total
+        flow.whole[i] += total
     for i in range(len(EVENTS)):
         flow.touch_events[i] = flow.touch_events[i] * _KEPT[i] + touch
-        flow.all_events[i] = flow.all_events[i] * _KEPT[i] + total
+        flow.whole_events[i] = flow.whole_events[i] * _KEPT[i] + total
 
 
 @compiled
@@ -86,8 +86,8 @@ def write(flow, fading, out, at):
         left = fading.ahead[CLOCKS[i]] * by
         out[at + i] = flow.touch[i] * left
         out[at + 3 + i] = flow.touch_events[i] * by
-        out[at + 6 + i] = flow.all[i] * left
-        out[at + 9 + i] = flow.all_events[i] * by
+        out[at + 6 + i] = flow.whole[i] * left
+        out[at + 9 + i] = flow.whole_events[i] * by
     at += 12
     left = fading.ahead[S10] * by
     for level in range(LEVELS):

@@ -21,7 +21,7 @@ _TERMS: Final = 3  # 1, log variance, log volume
 
 TOXICITY: Final = np.dtype(
     [
-        ("size", np.int64),  # lots of a bucket; 0 while unknown
+        ("bucket_lots", np.int64),  # 0 while unknown
         ("filled", np.int64),
         ("signed", np.int64),
         ("closed", np.int64),  # buckets ever
@@ -39,7 +39,7 @@ TOXICITY: Final = np.dtype(
 @compiled
 def start(toxicity, size):
     """Begin with buckets of `size` lots, 0 where the first aggressors are to say it."""
-    toxicity.size = size
+    toxicity.bucket_lots = size
     for i in range(_TERMS):
         toxicity.spread[i, i] = _PRIOR
 
@@ -47,14 +47,14 @@ def start(toxicity, size):
 @compiled(forceinline=True)
 def aggressor(toxicity, count, lots):
     """A new aggressor comes, after `count` others who traded `lots`."""
-    if toxicity.size == 0 and count >= FIRST_AGGRESSORS:
-        toxicity.size = max(1, lots * BUCKET_AGGRESSORS // count)
+    if toxicity.bucket_lots == 0 and count >= FIRST_AGGRESSORS:
+        toxicity.bucket_lots = max(1, lots * BUCKET_AGGRESSORS // count)
 
 
 @compiled(forceinline=True)
 def traded(toxicity, side, lots, variance, volume):
     """An execution; `variance` and `volume` are what the market is like now."""
-    size = toxicity.size
+    size = toxicity.bucket_lots
     if size == 0:
         return
     if lots > 2 * BUCKETS * size:  # more buckets of one side say nothing more
@@ -71,7 +71,7 @@ def traded(toxicity, side, lots, variance, volume):
 @compiled
 def close(toxicity, variance, volume):
     """A bucket is full."""
-    toxicity.buckets[toxicity.closed % BUCKETS] = abs(toxicity.signed) / toxicity.size
+    toxicity.buckets[toxicity.closed % BUCKETS] = abs(toxicity.signed) / toxicity.bucket_lots
     toxicity.closed += 1
     toxicity.filled = 0
     toxicity.signed = 0
