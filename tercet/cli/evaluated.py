@@ -51,10 +51,23 @@ def columns(first: str, *headings: str, title: str = "") -> Table:
 # Directions ---------------------------------------------------------------------------------------------------------------------------
 
 BY_DIRECTION: Final = ("constant", "logistic", "lightgbm")
-SCORES: Final = (("mcc", "MCC", 3), ("mcc_moved", "of moved", 3), ("log_loss", "log loss", 4), ("calibration_error", "calib.", 4))
-SCORES += (("ic", "IC", 3), ("ic_t", "HAC t", 1))
-MONEY: Final = (("trades", "trades", 0), ("gross", "gross", 3), ("net", "net", 3), ("choosy_trades", "choosy", 0), ("choosy_net", "net", 3))
-MONEY += (("fit_s", "fit s", 1), ("answer_us", "µs/row", 1))
+SCORES: Final = (
+    ("mcc", "MCC", 3),
+    ("mcc_moved", "of moved", 3),
+    ("log_loss", "log loss", 4),
+    ("calibration_error", "calib.", 4),
+    ("ic", "IC", 3),
+    ("ic_t", "HAC t", 1),
+)
+MONEY: Final = (
+    ("trades", "trades", 0),
+    ("gross", "gross", 3),
+    ("net", "net", 3),
+    ("choosy_trades", "choosy", 0),
+    ("choosy_net", "net", 3),
+    ("fit_s", "fit s", 1),
+    ("answer_us", "µs/row", 1),
+)
 
 
 def by_direction(place: str, asked: Asked) -> Result:

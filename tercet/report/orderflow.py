@@ -16,8 +16,8 @@ NAMES: Final = {
 TERMS: Final = (
     (
         "Order-flow imbalance",
-        "What was added to bids and taken from asks, less the reverse, in lots (Cont, Kukanov & Stoikov 2014); by level (Xu, Gould & Howison "
-        "2019); integrated (Cont, Cucuringu & Zhang 2023).",
+        "What was added to bids and taken from asks, less the reverse, in lots (Cont, Kukanov & Stoikov 2014); by level (Xu, Gould & "
+        "Howison 2019); integrated (Cont, Cucuringu & Zhang 2023).",
     ),
     ("R²", "Share of the variance of the mid's change explained in a window: the mean over windows, with its standard error."),
     ("Adjusted", "The same, less what as many regressors would explain of nothing."),
@@ -44,10 +44,11 @@ def page(told: Summary, command: str = "") -> Page:
 def asked(told: Summary) -> str:
     """What was asked and what came out, in one paragraph."""
     first = max(told["rows"], key=lambda row: row["r2"])
+    own, ahead = f"{number(first['r2'], 3)} ± {number(first['error'], 3)}", number(first["ahead"], 3)
     return (
-        f"In each window of {told['window_s'] // 60} minutes, changes of the mid were regressed on the order-flow imbalance of the same seconds. "
-        f"Most is explained by {NAMES[first['model']]} over {first['seconds']} s: {number(first['r2'], 3)} ± {number(first['error'], 3)} of the "
-        f"variance in its own window, {number(first['ahead'], 3)} with the coefficients of the window before. This explains, it does not forecast."
+        f"In each window of {told['window_s'] // 60} minutes, changes of the mid were regressed on the order-flow imbalance of the same "
+        f"seconds. Most is explained by {NAMES[first['model']]} over {first['seconds']} s: {own} of the variance in its own window, "
+        f"{ahead} with the coefficients of the window before. This explains, it does not forecast."
     )
 
 
