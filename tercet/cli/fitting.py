@@ -10,6 +10,7 @@ from tercet.errors import BadInput
 from tercet.signals.asking import Rows, of_bars, of_day
 from tercet.signals.forecasting import Forecaster, learn
 from tercet.signals.registry import chosen
+from tercet.signals.samples import Leak
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 
@@ -68,6 +69,26 @@ def fitted(task: str, name: str, until: str | None, horizon: int | None, seed: i
     return learn(made, expert, kind, words, settings, Ledger(), end, seed, said)
 
 
+def when(time: int) -> str:
+    """A time as people in New York read it."""
+    from datetime import UTC, datetime
+
+    from tercet.market.calendar import NEW_YORK, clock, zone
+
+    return f"{datetime.fromtimestamp(time // 10**9, UTC).astimezone(zone(NEW_YORK)):%Y-%m-%d} {clock(time)}"
+
+
+def refuse_known(forecaster: Forecaster, asked: Rows, place: Path) -> None:
+    """Leak where the model knows something of then; the model itself would refuse too, with times that only machines read."""
+    first, known = int(asked.questions.now.min()), forecaster.fitted.max_known_time
+    if first <= known:
+        name = forecaster.fitted.lineage.expert
+        raise Leak(
+            f"{place}: the first row is of {when(first)} and {name} knows all up to {when(known)} (New York); expected later rows: another "
+            f"day, or --since"
+        )
+
+
 def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell) -> Rows:
     """What a kept model can be asked about there."""
     from tercet.market.calendar import at_clock, day_of, midnight_ns
@@ -76,8 +97,11 @@ def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell)
     tell(f"features of {place}", 0, 1)
     if terms.kind == "direction":
         day = stored(str(place))
-        return of_day(day, lineage.names, None if since is None else at_clock(day.meta.date, since, day.meta.tz))
-    from tercet.signals.sources import bars
+        asked = of_day(day, lineage.names, None if since is None else at_clock(day.meta.date, since, day.meta.tz))
+    else:
+        from tercet.signals.sources import bars
 
-    begin = None if since is None else midnight_ns(day_of(since))
-    return of_bars(bars(place).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
+        begin = None if since is None else midnight_ns(day_of(since))
+        asked = of_bars(bars(place).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
+    refuse_known(forecaster, asked, place)
+    return asked

@@ -30,10 +30,10 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="direction:DAY or ofi:DAY.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="gkx, ofi:DAY, direction:DAY or panel:FILE.")],
     experts: Annotated[str | None, typer.Option(help="Names, with commas; a few that are quick where not given.")] = None,
     folds: Annotated[int | None, typer.Option(help="Stretches of time that are asked, each of a model of what lay before it.")] = None,
-    horizons: Annotated[str | None, typer.Option(help="Messages until the mid is looked at, with commas; 10,50,100.")] = None,
+    horizons: Annotated[str | None, typer.Option(help="Messages (10,50,100), or days of a panel (5), with commas.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Times that everything is learned, each with another seed.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,

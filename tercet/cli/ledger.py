@@ -57,10 +57,10 @@ def show(
     if experiment:
         print_trials(chosen)
         return
-    table = _table("experiment", "trials", "vault openings", "models", "first", "last")
+    table = _table("experiment", "trials", "vault", "models", "last")
     for one in found:
         models = ", ".join(f"{name} {count}" for name, count in one.models.items())
-        table.add_row(one.experiment, f"{one.trials:,}", f"{one.openings:,}", models, _utc(one.first), _utc(one.last))
+        table.add_row(one.experiment, f"{one.trials:,}", f"{one.openings:,}", models, _utc(one.last))
     if found:
         console.print(table)
 
@@ -82,12 +82,12 @@ def print_trials(trials: list[Any]) -> None:
 
 
 def _table(*headings: str) -> Table:
-    numbers = ("trials", "vault openings", "line")
-    columns = [Column(heading, justify="right" if heading in numbers else "left") for heading in headings]
+    numbers = ("trials", "vault", "line")
+    columns = [Column(name, justify="right" if name in numbers else "left", no_wrap=name not in ("models", "scores")) for name in headings]
     return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _utc(time: int) -> str:
     import numpy as np
 
-    return f"{np.datetime64(time, 'ns').astype('datetime64[s]')}Z"
+    return str(np.datetime64(time, "ns").astype("datetime64[s]")).replace("T", " ") + "Z"

@@ -245,7 +245,7 @@ def by_stretch(league: Summary) -> Figure | None:
         values = finite(float("nan") if fold["scores"].get("mcc") is None else fold["scores"]["mcc"] for fold in run["folds"])
         if any(value is not None for value in values):
             marker = {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9, "color": colour(place)}
-            trace = {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(1, len(values) + 1)), "y": values}
+            trace: Figure = {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(1, len(values) + 1)), "y": values}
             trace |= {"marker": marker, "line": {"color": colour(place), "width": 1.4}}
             data.append(trace | {"hovertemplate": f"{name}, stretch %{{x}}: %{{y:.3f}}<extra></extra>"})
     if not data:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from tercet.market.calendar import clock
 from tercet.report.figures import LEGEND, SYMBOLS, colour
-from tercet.report.page import Figure, Page, facts, finite, number, rows, safe
+from tercet.report.page import Figure, Page, facts, finite, number, safe
+from tercet.report.page import table as grid
 
 Summary = Mapping[str, Any]  # as written by the command: symbol, date, window_s, rows
 NAMES: Final = {
@@ -64,8 +65,7 @@ def terms(told: Summary) -> list[tuple[str, str]]:
 
 def table(told: Summary) -> str:
     """A row an interval and model."""
-    titles = ("model", "R²", "± s.e.", "adjusted", "ahead", "windows")
-    head = "".join(f'<th class="{"left" if title == "model" else ""}" scope="col">{title}</th>' for title in titles)
+    titles = ("Changes over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows")
     body = [
         [
             ("", f"{row['seconds']} s"),
@@ -78,7 +78,7 @@ def table(told: Summary) -> str:
         ]
         for row in told["rows"]
     ]
-    return f'<div class="scroll"><table><thead><tr><th scope="col">Changes over</th>{head}</tr></thead>{rows(body)}</table></div>'
+    return grid(titles, body, left=(1,))
 
 
 def windows(told: Summary, seconds: int) -> Figure:
