@@ -153,7 +153,7 @@ def by_simulation(place: str, asked: Asked) -> Result:
     names = asked.experts or BY_SIMULATION
 
     def tell(done: int, of: int) -> None:
-        asked.tell("panels", done, of)
+        asked.tell(f"made panels, {done} of {of} learned and asked", done, of)
 
     found = gkx_table(chosen(names, MEAN), 20 if asked.seeds is None else asked.seeds, tell=tell)
     told = dataclasses.asdict(found) | {"experts": list(names), "warnings": []}
@@ -214,12 +214,13 @@ def by_panel(place: str, asked: Asked) -> Result:
 
 def panel_table(found: dict[str, Any]) -> Table:
     """A row an expert."""
-    headings = ("periods", "gross bps", "net bps", "Sharpe", "PSR", "DSR", "gate", "rank IC", "HAC t")
-    table = columns("expert", *headings, title=f"{found['league']['task']}: PBO {percent(found['overfitting'])}")
+    periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
+    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {percent(found['overfitting'])}"
+    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "rank IC", "HAC t", "gate", title=title)
     for row in found["portfolios"]:
         money = (number(1e4 * row["gross"]), number(1e4 * row["net"]), number(row["sharpe"]), percent(row["psr"]), percent(row["dsr"]))
         ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
-        table.add_row(row["expert"], str(len(row["returns"])), *money, "passed" if row["passes"] else "rejected", *ic)
+        table.add_row(row["expert"], *money, *ic, "passed" if row["passes"] else "rejected")
     return table
 
 

@@ -20,7 +20,7 @@ TERMS: Final = (
     ("Sharpe", "Of net returns, a year. Not yet a reason to believe anything."),
     (
         "PSR",
-        "Probabilistic Sharpe ratio (Bailey & López de Prado 2012): the chance that the true ratio is above 0, had this been the only trial.",
+        "Probabilistic Sharpe ratio (Bailey & López de Prado 2012): the chance that the true ratio is above 0, were this the only trial.",
     ),
     (
         "DSR",
@@ -55,8 +55,8 @@ def asked(told: Summary) -> str:
     days = " and ".join(str(one) for one in told["asked"]["horizons"])
     stretches = counted(league["folds"], "stretch", "stretches")
     return (
-        f"Every {days} trading days, {who} asked which of a date's stocks would do better than the others from the next open on. History is "
-        f"split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else; "
+        f"Every {days} trading days, {who} asked which of a date's stocks would do better than the others from the next open on. History "
+        f"is split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else; "
         f"{number(league['purged'], 0)} rows whose labels or features reached into a stretch were purged. The ledger counts "
         f"{number(league['trials'], 0)} trials of {league['task']}, and the deflated Sharpe ratio is told so."
     )

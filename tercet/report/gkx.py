@@ -12,14 +12,14 @@ DESIGNS: Final = {"a": "(a) linear", "b": "(b) squares, products and signs"}
 TERMS: Final = (
     (
         "The simulation",
-        "Gu, Kelly & Xiu (2020), internet appendix A: 200 stocks over 180 months, 50 characteristics and as many times a slow predictor, of "
-        "which three matter. Returns are mostly noise: the oracle, who knows the predictable part, explains a few percent.",
+        "Gu, Kelly & Xiu (2020), internet appendix A: 200 stocks over 180 months, 50 characteristics and as many times a slow predictor, "
+        "of which three matter. Returns are mostly noise: the oracle, who knows the predictable part, explains a few percent.",
     ),
     ("Split by time", "Two thirds of the months are learned from, the last third is asked about, once."),
     ("R²", "Out of sample, against a forecast of zero: 1 − Σ(r − r̂)² / Σr²."),
     (
         "Fraction of the oracle's",
-        "Mean R² over seeds by the oracle's mean R² on the same seeds, with its standard error. Below 0, knowing nothing would have been better.",
+        "Mean R² over seeds by the oracle's mean R² on the same seeds, with its standard error. Below 0, nothing would have been better.",
     ),
     ("Wins", "Seeds on which no other family did better."),
 )
