@@ -1,8 +1,40 @@
 """Every message between packages, in the order in which they flow. All are frozen."""
 
 from enum import StrEnum
+from math import isfinite
 
 import msgspec
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model says of a symbol over a horizon: a mean with its spread, in `unit`. Times are ns since the epoch, UTC."""
+
+    symbol: str
+    event_time: int  # of the last thing that it looked at
+    known_time: int  # when it could be known here
+    horizon: str  # from then on, such as 10events or 5days
+    unit: str  # of mu, sd, lo and hi: ticks, or return
+    mu: float
+    sd: float  # of what happened about mu, on rows that the model had not seen
+    lo: float  # between lo and hi what happens lies in nine of ten cases, by the same rows
+    hi: float
+    p_up: float
+    model_id: str
+    half_life: float | None = None  # horizons until half of what it tells is left
+    regime: str | None = None
+    contributions: tuple[tuple[str, float], ...] = ()  # the features that moved it most
+
+    def __post_init__(self) -> None:
+        """Refuse what is no forecast."""
+        wrong = (
+            (not all(map(isfinite, (self.mu, self.sd, self.lo, self.hi))), f"mu, sd, lo, hi were {self.mu, self.sd, self.lo, self.hi}"),
+            (self.sd < 0 or self.lo > self.hi, f"sd was {self.sd}, lo {self.lo} and hi {self.hi}; expected sd >= 0 and lo <= hi"),
+            (not 0 <= self.p_up <= 1, f"p_up was {self.p_up}; expected 0 to 1"),
+            (self.known_time < self.event_time, f"known_time was {self.known_time}; expected event_time, {self.event_time}, or later"),
+        )
+        for is_wrong, sentence in wrong:
+            if is_wrong:
+                raise ValueError(f"forecast of {self.symbol}: {sentence}")
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):

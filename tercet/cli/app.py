@@ -6,11 +6,26 @@ from typing import Annotated
 import typer
 
 import tercet
-from tercet.cli import backtest, bench, calibrate, features, forecast, gate, impact, journal, leakcheck, market, oracles, simulate, train
+from tercet.cli import (
+    backtest,
+    bench,
+    calibrate,
+    features,
+    forecast,
+    gate,
+    impact,
+    journal,
+    leakcheck,
+    ledger,
+    market,
+    oracles,
+    simulate,
+    train,
+)
 from tercet.errors import TercetError
 
 app = typer.Typer(help=tercet.__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-for family in (market, features, forecast, leakcheck, simulate, backtest, impact, train, oracles, gate, journal, bench, calibrate):
+for family in (market, features, forecast, leakcheck, simulate, backtest, impact, train, oracles, gate, journal, ledger, bench, calibrate):
     family.register(app)
 
 

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from tercet.errors import BadInput
-from tercet.report.page import Page, number
+from tercet.report.page import Page, number, percent
 
 Tell = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 
@@ -51,10 +51,23 @@ def columns(first: str, *headings: str, title: str = "") -> Table:
 # Directions ---------------------------------------------------------------------------------------------------------------------------
 
 BY_DIRECTION: Final = ("constant", "logistic", "lightgbm")
-SCORES: Final = (("mcc", "MCC", 3), ("mcc_moved", "of moved", 3), ("log_loss", "log loss", 4), ("calibration_error", "calib.", 4))
-SCORES += (("ic", "IC", 3), ("ic_t", "HAC t", 1))
-MONEY: Final = (("trades", "trades", 0), ("gross", "gross", 3), ("net", "net", 3), ("choosy_trades", "choosy", 0), ("choosy_net", "net", 3))
-MONEY += (("fit_s", "fit s", 1), ("answer_us", "µs/row", 1))
+SCORES: Final = (
+    ("mcc", "MCC", 3),
+    ("mcc_moved", "of moved", 3),
+    ("log_loss", "log loss", 4),
+    ("calibration_error", "calib.", 4),
+    ("ic", "IC", 3),
+    ("ic_t", "HAC t", 1),
+)
+MONEY: Final = (
+    ("trades", "trades", 0),
+    ("gross", "gross", 3),
+    ("net", "net", 3),
+    ("choosy_trades", "choosy", 0),
+    ("choosy_net", "net", 3),
+    ("fit_s", "fit s", 1),
+    ("answer_us", "µs/row", 1),
+)
 
 
 def by_direction(place: str, asked: Asked) -> Result:
@@ -122,6 +135,95 @@ def by_order_flow(place: str, asked: Asked) -> Result:
     return Result([table], [pages.asked(told)], told, lambda command: pages.page(told, command))
 
 
+# The simulation of Gu, Kelly and Xiu ---------------------------------------------------------------------------------------------------
+
+BY_SIMULATION: Final = ("ols", "elastic-net", "lightgbm")
+
+
+def by_simulation(place: str, asked: Asked) -> Result:
+    """How much of what an oracle knows each family finds, on paired seeds."""
+    from tercet.report import gkx as pages
+    from tercet.signals.gkxtable import gkx_table
+    from tercet.signals.registry import chosen
+    from tercet.signals.samples import MEAN
+
+    asked.refuse("gkx", "folds", "horizons")
+    if place:
+        raise BadInput(f"task was 'gkx:{place}'; expected gkx alone: it makes its own data")
+    names = asked.experts or BY_SIMULATION
+
+    def tell(done: int, of: int) -> None:
+        asked.tell(f"made panels, {done} of {of} learned and asked", done, of)
+
+    found = gkx_table(chosen(names, MEAN), 20 if asked.seeds is None else asked.seeds, tell=tell)
+    told = dataclasses.asdict(found) | {"experts": list(names), "warnings": []}
+    table = columns("family", "design", "of the oracle's", "± s.e.", "R²", "wins", "seeds", "fit s")
+    for row in found.rows:
+        shares = (percent(row.fraction), percent(row.error), percent(row.r2, 2))
+        table.add_row(row.expert, row.design, *shares, str(row.wins), str(row.seeds), number(row.seconds, 1))
+    return Result([table], [pages.asked(told), *pages.verdicts(told)], told, lambda command: pages.page(told, command))
+
+
+# The daily cross-section --------------------------------------------------------------------------------------------------------------
+
+BY_PANEL: Final = ("ols", "elastic-net", "lightgbm")
+
+
+def by_panel(place: str, asked: Asked) -> Result:
+    """Which stocks of a date do better, and whether the portfolios made of that are to be believed."""
+    from tercet.report import crosssection as pages
+    from tercet.signals.directions import summary
+    from tercet.signals.panels import PanelsSettings, judged
+    from tercet.signals.registry import chosen
+    from tercet.signals.samples import MEAN
+    from tercet.signals.sources import bars
+    from tercet.signals.trials import Ledger
+
+    names = asked.experts or BY_PANEL
+    if asked.seeds not in (None, 1):
+        raise BadInput(f"seeds were {asked.seeds}; expected 1: a portfolio is judged by its trials, and each seed is one")
+    given = {name: value for name in ("folds", "horizons") if (value := getattr(asked, name)) is not None}
+    settings, ledger = PanelsSettings(**given), Ledger()
+    experts = chosen(names, MEAN)
+    if not place:
+        raise BadInput("expected a file of daily bars behind the colon, such as panel:bars.parquet")
+    total, done = len(names) * settings.folds * len(settings.horizons), -1
+
+    def tell(what: str) -> None:
+        nonlocal done
+        asked.tell(what, max(done, 0), total)
+        done += 1
+
+    tell("reading")
+    loaded = bars(place)
+    found, warned = [], []
+    for league, verdict, silent in judged(loaded.table, experts, settings, ledger, tell):
+        warned += [f"{league.task}: {name} said the same of all stocks of a date and has no portfolio" for name in silent]
+        rows = [dataclasses.asdict(one) | {"returns": one.returns.tolist(), "passes": one.passes} for one in verdict.portfolios]
+        found.append({"league": summary([league]), "portfolios": rows, "overfitting": verdict.overfitting})
+    told: dict[str, Any] = {
+        "file": place,
+        "name": Path(place).name,
+        "dropped": loaded.dropped,
+        "nulled": loaded.nulled,
+        "ledger": str(ledger.path),
+    }
+    told |= {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "leagues": found, "warnings": warned}
+    return Result([panel_table(one) for one in found], [pages.asked(told), *map(pages.verdict, found)], told, lambda w: pages.page(told, w))
+
+
+def panel_table(found: dict[str, Any]) -> Table:
+    """A row an expert."""
+    periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
+    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {percent(found['overfitting'])}"
+    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "rank IC", "HAC t", "gate", title=title)
+    for row in found["portfolios"]:
+        money = (number(1e4 * row["gross"]), number(1e4 * row["net"]), number(row["sharpe"]), percent(row["psr"]), percent(row["dsr"]))
+        ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
+        table.add_row(row["expert"], *money, *ic, "passed" if row["passes"] else "rejected")
+    return table
+
+
 # ---------------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -145,6 +247,8 @@ def about(place: str, day: Any) -> dict[str, Any]:
 KINDS: Final[dict[str, Callable[[str, Asked], Result]]] = {
     "direction": by_direction,
     "ofi": by_order_flow,
+    "gkx": by_simulation,
+    "panel": by_panel,
 }
 
 

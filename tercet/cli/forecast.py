@@ -6,9 +6,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -22,16 +24,16 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     family = typer.Typer(help="What may happen next: judge experts, fit one, and let it answer.", no_args_is_help=True)
-    for command in (evaluate,):
+    for command in (evaluate, fit, predict):
         family.command()(command)
     app.add_typer(family, name="forecast")
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="direction:DAY or ofi:DAY.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="gkx, ofi:DAY, direction:DAY or panel:FILE.")],
     experts: Annotated[str | None, typer.Option(help="Names, with commas; a few that are quick where not given.")] = None,
     folds: Annotated[int | None, typer.Option(help="Stretches of time that are asked, each of a model of what lay before it.")] = None,
-    horizons: Annotated[str | None, typer.Option(help="Messages until the mid is looked at, with commas; 10,50,100.")] = None,
+    horizons: Annotated[str | None, typer.Option(help="Messages (10,50,100), or days of a panel (5), with commas.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Times that everything is learned, each with another seed.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
@@ -57,6 +59,65 @@ def evaluate(
         console.print(line, highlight=False, soft_wrap=True)
     for note in notes:
         console.print(f"[yellow]warning[/] {note}", highlight=False, soft_wrap=True)
+
+
+def fit(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="direction:DAY or panel:FILE.")],
+    expert: Annotated[str, typer.Option(metavar="NAME", help="Who learns it.")],
+    out: Annotated[Path, typer.Option(metavar="MODEL", help="The model file.")],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Learn what was known by then: 12:00 of the day, or a date.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Messages (10), or days (5).")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the model's lineage and terms as JSON on stdout.")] = False,
+) -> None:
+    """Fit an expert on the whole past given, and keep it with the spread of its errors on rows that it had not seen.
+
+    That spread takes three more fits inside the lesson, walking forward; each of them is a trial in the ledger.
+    """
+    with extra("signals"):
+        from tercet.cli.fitting import fitted
+        from tercet.signals.forecasting import keep
+
+    with progress() as tell, noted() as notes, extra("signals"):
+        made = fitted(task, expert, until, horizon, seed, tell)
+    keep(made, out)
+    lineage, terms = made.fitted.lineage, made.terms
+    if as_json:
+        told = {"model": str(out), "model_id": lineage.model_id, "lineage": msgspec.to_builtins(lineage)}
+        say_json(told | {"terms": msgspec.to_builtins(terms), "warnings": notes})
+    life = "unknown" if terms.half_life is None else f"{terms.half_life:.2g} horizons"
+    console.print(f"{out}: {lineage.model_id}, {lineage.rows:,} rows of {len(lineage.names)} features", highlight=False, soft_wrap=True)
+    console.print(f"  errors on {terms.rows:,} rows not seen: sd {terms.sd:.4g} {terms.unit}; half-life {life}", highlight=False)
+    for note in notes:
+        console.print(f"[yellow]warning[/] {note}", highlight=False, soft_wrap=True)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What `tercet forecast fit` wrote.")],
+    place: Annotated[Path, typer.Argument(metavar="DAY|FILE", help="A stored day, or a file of daily bars.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the forecasts go, Parquet.")],
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on alone: 12:00 of the day, or a date.")] = None,
+    contributions: Annotated[bool, typer.Option("--contributions", help="Add the five features that moved each row most.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
+) -> None:
+    """Let a model answer about what came after all that it knows; it refuses to be asked about anything earlier."""
+    with extra("signals"):
+        from tercet.cli.fitting import rows_for
+        from tercet.signals.forecasting import forecasts, recall
+    from tercet.report.files import write_whole
+
+    forecaster = recall(model)
+    with progress() as tell:
+        asked = rows_for(forecaster, place, since, tell)
+        found = forecasts(forecaster, asked.questions, asked.symbols, asked.event_time, explained=contributions)
+        packed = BytesIO()
+        found.write_parquet(packed)
+        write_whole(out, packed.getvalue())
+    if as_json:
+        told = {"file": str(out), "model_id": forecaster.fitted.lineage.model_id, "rows": found.height, "left_out": asked.left_out}
+        say_json(told | {"first": int(asked.event_time.min()), "last": int(asked.event_time.max())})
+    left = ", ".join(f"{count:,} ({reason})" for reason, count in asked.left_out.items() if count) or "none"
+    console.print(f"{out}: {found.height:,} forecasts; left out {left}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

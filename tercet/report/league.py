@@ -20,8 +20,8 @@ COLUMNS: Final = (
 TERMS: Final = (
     (
         "Split by time",
-        "The first half of the day is learned from alone. The second is cut into stretches; each is asked of a model that was fitted on what "
-        "lay before it and on nothing else. A model that is asked about a time it knows refuses.",
+        "The first half of the day is learned from alone. The second is cut into stretches; each is asked of a model that was fitted on "
+        "what lay before it and on nothing else. A model that is asked about a time it knows refuses.",
     ),
     (
         "Purged",
@@ -30,8 +30,8 @@ TERMS: Final = (
     ),
     (
         "MCC",
-        "Matthews correlation of three classes, down, flat and up (Gorodkin 2004): 0 is chance, 1 is perfect. The decision is the class whose "
-        "chance is highest beside its share in the lesson. Of moved: the sign alone, where the mid moved.",
+        "Matthews correlation of three classes, down, flat and up (Gorodkin 2004): 0 is chance, 1 is perfect. The decision is the class "
+        "whose chance is highest beside its share in the lesson. Of moved: the sign alone, where the mid moved.",
     ),
     ("Log loss", "Mean of −log of the chance that was given to what happened; lower is better, and the constant's is the bar."),
     ("Calibration error", "Mean distance between the chance of up that was said and how often up happened, in ten bins of as many rows."),
@@ -42,8 +42,9 @@ TERMS: Final = (
     ),
     (
         "Gross and net",
-        "One trade at a time in the direction of the forecast, held for the horizon. Gross is the move of the mid. Net pays half the spread in "
-        "and half out, at the time of each: a forecast that is right most of the time can lose, and usually does. No fees, no queue, no impact.",
+        "One trade at a time in the direction of the forecast, held for the horizon. Gross is the move of the mid. Net pays half the "
+        "spread in and half out, at the time of each: a forecast that is right most of the time can lose, and usually does. No fees, no "
+        "queue, no impact.",
     ),
     ("Only beyond the spread", "The same, only where the forecast is larger than the whole spread."),
     ("Trials", "Every fit that has seen validation is a line in the ledger; the count is what a deflated Sharpe ratio has to be told."),
@@ -99,11 +100,12 @@ def asked(told: Summary) -> str:
     horizons = ", ".join(str(one) for one in told["asked"]["horizons"])
     stretches = counted(league["folds"], "stretch", "stretches")
     purged = ", ".join(number(one["purged"], 0) for one in told["leagues"])
+    who = counted(len(league["experts"]), "expert was", "experts were")
     return (
-        f"After each of {number(league['rows'], 0)} messages {counted(len(league['experts']), 'expert was', 'experts were')} asked where the mid "
-        f"would stand {horizons} messages later. The day is split by time: {stretches} of its second half, each asked of a model that had "
-        f"learned what lay before it and nothing else. Labels that reached into a stretch were purged ({purged} rows); the embargo is the "
-        f"longest label. The ledger counts {number(league['trials'], 0)} trials of {league['task']}."
+        f"After each of {number(league['rows'], 0)} messages {who} asked where the mid would stand {horizons} messages later. The day is "
+        f"split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else. "
+        f"Labels that reached into a stretch were purged ({purged} rows); the embargo is the longest label. The ledger counts "
+        f"{number(league['trials'], 0)} trials of {league['task']}."
     )
 
 
@@ -117,7 +119,8 @@ def verdict(league: Summary) -> str:
     if scores["net"] is None:
         return f"{league['task']}: {name} tells most (MCC {mcc}); it never traded."
     made = "earns" if scores["net"] > 0 else "loses"
-    money = f"crossing the spread at every forecast {made} {number(abs(scores['net']), 3)} {unit} a trade, from {number(scores['gross'], 3)} gross"
+    net, gross = number(abs(scores["net"]), 3), number(scores["gross"], 3)
+    money = f"crossing the spread at every forecast {made} {net} {unit} a trade, from {gross} gross"
     t = "" if scores["ic_t"] is None else f", HAC t of the IC {number(scores['ic_t'], 1)}"
     return f"{league['task']}: {name} tells most (MCC {mcc}{t}); {money}."
 
@@ -227,7 +230,7 @@ def confusion(league: Summary) -> Figure | None:
         [f"{percent(share, 0)}<br>{number(count, 0)}" for share, count in zip(*both, strict=True)]
         for both in zip(shares, counts, strict=True)
     ]
-    cells = {"type": "heatmap", "x": list(CLASSES), "y": list(CLASSES), "z": [finite(row) for row in shares], "text": text}
+    cells: Figure = {"type": "heatmap", "x": list(CLASSES), "y": list(CLASSES), "z": [finite(row) for row in shares], "text": text}
     cells |= {"texttemplate": "%{text}", "colorscale": [[0, "--paper"], [1, "--p0"]], "zmin": 0, "zmax": 1, "showscale": False}
     cells["hovertemplate"] = "%{y} happened, %{x} decided: %{text}<extra></extra>"
     across = {"title": {"text": f"decided by {safe(first['expert'])}"}, "type": "category", "side": "bottom", "showgrid": False}
@@ -242,13 +245,11 @@ def by_stretch(league: Summary) -> Figure | None:
         values = finite(float("nan") if fold["scores"].get("mcc") is None else fold["scores"]["mcc"] for fold in run["folds"])
         if any(value is not None for value in values):
             marker = {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9, "color": colour(place)}
-            trace = {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(1, len(values) + 1)), "y": values}
+            trace: Figure = {"type": "scatter", "mode": "lines+markers", "name": name, "x": list(range(1, len(values) + 1)), "y": values}
             trace |= {"marker": marker, "line": {"color": colour(place), "width": 1.4}}
             data.append(trace | {"hovertemplate": f"{name}, stretch %{{x}}: %{{y:.3f}}<extra></extra>"})
     if not data:
         return None
-    across = {"title": {"text": "stretch, in order of time"}, "dtick": 1, "zeroline": False}
-    return {
-        "data": data,
-        "layout": {"height": 340, "legend": LEGEND, "xaxis": across, "yaxis": {"title": {"text": "MCC"}, "zeroline": True}},
-    }
+    across: Figure = {"title": {"text": "stretch, in order of time"}, "dtick": 1, "zeroline": False}
+    layout: Figure = {"height": 340, "legend": LEGEND, "xaxis": across, "yaxis": {"title": {"text": "MCC"}, "zeroline": True}}
+    return {"data": data, "layout": layout}

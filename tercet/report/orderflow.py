@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from tercet.market.calendar import clock
 from tercet.report.figures import LEGEND, SYMBOLS, colour
-from tercet.report.page import Figure, Page, facts, finite, number, rows, safe
+from tercet.report.page import Figure, Page, facts, finite, number, safe
+from tercet.report.page import table as grid
 
 Summary = Mapping[str, Any]  # as written by the command: symbol, date, window_s, rows
 NAMES: Final = {
@@ -16,8 +17,8 @@ NAMES: Final = {
 TERMS: Final = (
     (
         "Order-flow imbalance",
-        "What was added to bids and taken from asks, less the reverse, in lots (Cont, Kukanov & Stoikov 2014); by level (Xu, Gould & Howison "
-        "2019); integrated (Cont, Cucuringu & Zhang 2023).",
+        "What was added to bids and taken from asks, less the reverse, in lots (Cont, Kukanov & Stoikov 2014); by level (Xu, Gould & "
+        "Howison 2019); integrated (Cont, Cucuringu & Zhang 2023).",
     ),
     ("R²", "Share of the variance of the mid's change explained in a window: the mean over windows, with its standard error."),
     ("Adjusted", "The same, less what as many regressors would explain of nothing."),
@@ -44,10 +45,11 @@ def page(told: Summary, command: str = "") -> Page:
 def asked(told: Summary) -> str:
     """What was asked and what came out, in one paragraph."""
     first = max(told["rows"], key=lambda row: row["r2"])
+    own, ahead = f"{number(first['r2'], 3)} ± {number(first['error'], 3)}", number(first["ahead"], 3)
     return (
-        f"In each window of {told['window_s'] // 60} minutes, changes of the mid were regressed on the order-flow imbalance of the same seconds. "
-        f"Most is explained by {NAMES[first['model']]} over {first['seconds']} s: {number(first['r2'], 3)} ± {number(first['error'], 3)} of the "
-        f"variance in its own window, {number(first['ahead'], 3)} with the coefficients of the window before. This explains, it does not forecast."
+        f"In each window of {told['window_s'] // 60} minutes, changes of the mid were regressed on the order-flow imbalance of the same "
+        f"seconds. Most is explained by {NAMES[first['model']]} over {first['seconds']} s: {own} of the variance in its own window, "
+        f"{ahead} with the coefficients of the window before. This explains, it does not forecast."
     )
 
 
@@ -63,8 +65,7 @@ def terms(told: Summary) -> list[tuple[str, str]]:
 
 def table(told: Summary) -> str:
     """A row an interval and model."""
-    titles = ("model", "R²", "± s.e.", "adjusted", "ahead", "windows")
-    head = "".join(f'<th class="{"left" if title == "model" else ""}" scope="col">{title}</th>' for title in titles)
+    titles = ("Changes over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows")
     body = [
         [
             ("", f"{row['seconds']} s"),
@@ -77,7 +78,7 @@ def table(told: Summary) -> str:
         ]
         for row in told["rows"]
     ]
-    return f'<div class="scroll"><table><thead><tr><th scope="col">Changes over</th>{head}</tr></thead>{rows(body)}</table></div>'
+    return grid(titles, body, left=(1,))
 
 
 def windows(told: Summary, seconds: int) -> Figure:

@@ -65,6 +65,12 @@ def rows(cells: Sequence[Sequence[tuple[str, str]]]) -> str:
     return "<tbody>" + "\n".join(lines) + "</tbody>"
 
 
+def table(titles: Sequence[str], cells: Sequence[Sequence[tuple[str, str]]], left: Sequence[int] = ()) -> str:
+    """A table of one line of titles over rows of (class, HTML); columns are to the right but for the first and those of `left`."""
+    head = "".join(f'<th class="{"left" if place in left else ""}" scope="col">{title}</th>' for place, title in enumerate(titles))
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>{rows(cells)}</table></div>'
+
+
 def facts(pairs: Sequence[tuple[str, str]], kind: str = "facts") -> str:
     """Names and what they are, both HTML."""
     if kind == "facts":

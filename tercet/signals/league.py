@@ -50,6 +50,7 @@ class Standing:
     every: Net  # what trading on every forecast made
     by_fold: tuple[dict[str, float | None], ...]  # the same scores of each stretch
     confusion: NDArray[np.int64] | None  # (3, 3): what happened by what was decided, in the order of CLASSES
+    forecast: Floats  # the mean in the task's unit, of what was asked
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class League:
     trials: int  # of this experiment in the ledger, these among them
     seed: int
     stretches: tuple[Stretch, ...]
+    asked: NDArray[np.int64]  # rows of the task
 
     def best(self, score: str) -> Standing:
         """The expert that stands highest; raises BadInput where none has that score."""
@@ -86,7 +88,7 @@ def evaluate(
         standings.append(_standing(task, expert, folds, asked, ledger, seed, tell))
     purged = sum(fold.purged for fold in folds)
     trials, stretches = ledger.count(task.name), tuple(_stretch(task, fold) for fold in folds)
-    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), trials, seed, stretches)
+    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), trials, seed, stretches, asked)
 
 
 def _stretch(task: Task, fold: Fold) -> Stretch:
@@ -122,7 +124,8 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
     )
     whole = Answers(mean, chances, task.samples.now[asked])
     choices = np.concatenate(decided)
-    scores, every, choosy = _scores(task, asked, whole, choices, np.concatenate(forecast))
+    told = np.concatenate(forecast).astype(np.float64)
+    scores, every, choosy = _scores(task, asked, whole, choices, told)
     happened = task.samples.spans.value[asked]
     up = happened > 0
     curve = calibration(chances[:, UP], up, equal_counts=True) if chances is not None else None
@@ -131,7 +134,7 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
     confusion = _confusion(happened, choices) if task.samples.target == DIRECTION else None
     answer_us, models = answer_s / len(asked) * 1e6, tuple(fitted)
     return Standing(
-        expert.name, scores, mean, chances, choices, curve, choosy.net, fit_s, answer_us, models, every, tuple(by_fold), confusion
+        expert.name, scores, mean, chances, choices, curve, choosy.net, fit_s, answer_us, models, every, tuple(by_fold), confusion, told
     )
 
 

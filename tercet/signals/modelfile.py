@@ -25,6 +25,7 @@ from tercet.signals.plain import KINDS, Arrays, Plain, plain_of
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
+TERMS: Final = "terms.json"  # what turns a model's answers into forecasts, where it was saved with them
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +38,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     checksums: dict[str, str]
 
 
-def save(fitted: Fitted, path: Path) -> None:
-    """Write a model file, whole or not at all; BadInput where the model cannot be saved or the place cannot be written."""
+def save(fitted: Fitted, path: Path, terms: bytes = b"") -> None:
+    """Write a model file, whole or not at all; BadInput where the model cannot be saved or the place cannot be written.
+
+    terms: kept beside the model for whoever wants them again, `terms_of`.
+    """
     kind, entries = _taken(fitted.model)
+    entries |= {TERMS: terms} if terms else {}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in entries.items()}
     manifest = Manifest(format=FORMAT, kind=kind, model_id=fitted.lineage.model_id, lineage=fitted.lineage, checksums=sums)
     about = msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2)
@@ -66,6 +71,11 @@ def load(path: Path, names: tuple[str, ...] | None = None) -> Fitted:
     except (KeyError, ValueError, BadInput, lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
         raise BadInput(f"{path}: expected a model of kind {manifest.kind!r}, found none that can be used: {error}") from error
     return Fitted(model, lineage)
+
+
+def terms_of(path: Path) -> bytes:
+    """The terms that a model file was saved with, checked as `load` does; nothing where there were none."""
+    return _read(Path(path))[1].get(TERMS, b"")
 
 
 def _read(path: Path) -> tuple[Manifest, dict[str, bytes]]:

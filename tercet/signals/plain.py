@@ -77,6 +77,7 @@ def _of_forest(forest: Any) -> tuple[str, Arrays]:
         "feature": np.maximum(joined(lambda tree: tree.feature), 0).astype(np.int64),
         "threshold": joined(lambda tree: tree.threshold),
         "value": joined(lambda tree: tree.value[:, 0, :]),
+        "rows": joined(lambda tree: tree.weighted_n_node_samples),  # that came by, for contributions
         "depth": np.array(max(tree.max_depth for tree in trees)),
     }
 

@@ -58,6 +58,12 @@ def daily(path: str | Path) -> Loaded:
     return READERS[name](path)
 
 
+def bars(path: str | Path) -> Loaded:
+    """Daily bars, known at 16:00 in New York: a shared set, or a CSV or Parquet file of date, symbol, open, high, low, close, volume."""
+    name = Path(path).name
+    return READERS[name](path) if name in READERS else _bars(path, _read(path, ("date", "symbol", *PRICES)))
+
+
 def us_daily(path: str | Path) -> Loaded:
     """350 US stocks 1998-2017, split-adjusted, survivors: symbol, exchange, open, high, low, close, volume."""
     frame = _read(path, ("date", "exch", "ticker", "open", "high", "low", "close", "volume"))

@@ -1,0 +1,107 @@
+"""What `tercet forecast fit` fits and `predict` asks about, by kind of task."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from tercet.cli.evaluated import Tell, stored
+from tercet.errors import BadInput
+from tercet.signals.asking import Rows, of_bars, of_day
+from tercet.signals.forecasting import Forecaster, learn
+from tercet.signals.registry import chosen
+from tercet.signals.samples import Leak
+from tercet.signals.task import Task
+from tercet.signals.trials import Ledger
+
+Made = tuple[Task, str, dict[str, Any], int | None]  # the task, its horizon in words, settings to make its rows with, until
+
+
+def of_direction(place: str, horizon: int | None, until: str | None) -> Made:
+    """Where the mid of a stored day goes."""
+    from tercet.market.calendar import at_clock
+    from tercet.signals.task import direction
+
+    day, events = stored(place), 10 if horizon is None else horizon
+    end = None if until is None else at_clock(day.meta.date, until, day.meta.tz)
+    return direction(day, events), f"{events}events", {"messages": events}, end
+
+
+def of_panel(place: str, horizon: int | None, until: str | None) -> Made:
+    """Which stocks do better than others."""
+    from tercet.signals.crosssection import PanelSettings, panel_task
+    from tercet.signals.sources import bars
+
+    settings = PanelSettings() if horizon is None else PanelSettings(days=horizon)
+    if settings.days < 1:
+        raise BadInput(f"horizon was {settings.days} days; expected 1 or more")
+    return panel_task(bars(place).table, settings), f"{settings.days}days", asdict(settings), None if until is None else end_of(until)
+
+
+def end_of(text: str) -> int:
+    """The end of a date in New York, ns."""
+    from datetime import timedelta
+
+    from tercet.market.calendar import day_of, midnight_ns
+
+    return midnight_ns(day_of(text) + timedelta(days=1)) - 1
+
+
+FITTED: Final[dict[str, Callable[[str, int | None, str | None], Made]]] = {"direction": of_direction, "panel": of_panel}
+
+
+def fitted(task: str, name: str, until: str | None, horizon: int | None, seed: int, tell: Tell) -> Forecaster:
+    """An expert that has learned KIND:PLACE."""
+    kind, _, place = task.partition(":")
+    if kind not in FITTED:
+        raise BadInput(f"task was {task!r}; expected one of {', '.join(FITTED)}, such as direction:STORE/SYMBOL_DATE")
+    if horizon is not None and horizon < 1:
+        raise BadInput(f"horizon was {horizon}; expected 1 or more")
+    tell("features", 0, 5)
+    made, words, settings, end = FITTED[kind](place, horizon, until)
+    (expert,), done = chosen([name], made.samples.target), 0
+
+    def said(what: str) -> None:
+        nonlocal done
+        done += 1
+        tell(what, done, 5)
+
+    return learn(made, expert, kind, words, settings, Ledger(), end, seed, said)
+
+
+def when(time: int) -> str:
+    """A time as people in New York read it."""
+    from datetime import UTC, datetime
+
+    from tercet.market.calendar import NEW_YORK, clock, zone
+
+    return f"{datetime.fromtimestamp(time // 10**9, UTC).astimezone(zone(NEW_YORK)):%Y-%m-%d} {clock(time)}"
+
+
+def refuse_known(forecaster: Forecaster, asked: Rows, place: Path) -> None:
+    """Leak where the model knows something of then; the model itself would refuse too, with times that only machines read."""
+    first, known = int(asked.questions.now.min()), forecaster.fitted.max_known_time
+    if first <= known:
+        name = forecaster.fitted.lineage.expert
+        raise Leak(
+            f"{place}: the first row is of {when(first)} and {name} knows all up to {when(known)} (New York); expected later rows: another "
+            f"day, or --since"
+        )
+
+
+def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell) -> Rows:
+    """What a kept model can be asked about there."""
+    from tercet.market.calendar import at_clock, day_of, midnight_ns
+
+    lineage, terms = forecaster.fitted.lineage, forecaster.terms
+    tell(f"features of {place}", 0, 1)
+    if terms.kind == "direction":
+        day = stored(str(place))
+        asked = of_day(day, lineage.names, None if since is None else at_clock(day.meta.date, since, day.meta.tz))
+    else:
+        from tercet.signals.sources import bars
+
+        begin = None if since is None else midnight_ns(day_of(since))
+        asked = of_bars(bars(place).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
+    refuse_known(forecaster, asked, place)
+    return asked
