@@ -45,6 +45,24 @@ class GkxTable:
     seconds: float
 
 
+def families() -> list[Expert]:
+    """Every family of rows, its settings chosen or its growth stopped on the second half of what it learns from, as in the paper."""
+    from tercet.signals import experts as them  # noqa: PLC0415  # workers set their threads before these libraries are loaded
+    from tercet.signals.sequence import Perceptrons  # noqa: PLC0415  # and torch
+
+    return [
+        them.Constant(),
+        them.Linear(),
+        them.Tuned(them.ElasticNet(), (("penalty", 1e-3, 1e-1, True), ("mix", 0.05, 1.0, False)), trials=10, share=0.5),
+        them.Forest(trees=100, leaf=50),
+        them.Boosting(checked=0.5, leaf=200),
+        them.XGBoost(checked=0.5, depth=3, weight=200.0),
+        them.Machine(),
+        them.Tuned(them.Machine("svm-rbf", "rbf", newest=2000), (("cost", 1e-3, 1.0, True),), trials=5, share=0.5),
+        Perceptrons(checked=0.5),
+    ]
+
+
 def gkx_table(
     experts: Sequence[Expert], seeds: int = 20, processes: int = 0, tell: Tell = lambda done, of: None, first: int = 0
 ) -> GkxTable:
