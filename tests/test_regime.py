@@ -2,9 +2,11 @@
 
 import itertools
 
+import numba
 import numpy as np
 import polars as pl
 import pytest
+from modes import FLAGS, run_again
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
@@ -13,6 +15,7 @@ from tercet.signals.regime import Regimes, RegimeSettings
 from tercet.signals.timed import History, Table
 
 Floats = NDArray[np.float64]
+UNCOMPILED = bool(numba.config.DISABLE_JIT)
 TRUTH = Regimes(np.array([0.6, 0.4]), np.array([[0.98, 0.02], [0.05, 0.95]]), np.array([0.001, -0.001]), np.array([0.01, 0.03]) ** 2)
 SMALL = RegimeSettings(first=200, every=150, rounds=30)
 
@@ -63,6 +66,7 @@ def test_a_filter_bears_values_that_no_state_explains() -> None:
     assert found[1, 1] == pytest.approx(1.0)
 
 
+@pytest.mark.skipif(UNCOMPILED, reason="thousands of values take minutes with uncompiled code")
 def test_learning_finds_the_planted_parameters_in_order_of_variance() -> None:
     values, states = played(TRUTH, 6000, 1)
     model = regime.learn(values)
@@ -110,3 +114,9 @@ def test_what_has_no_regimes_is_refused_in_a_sentence() -> None:
         regime.learn(np.ones(100))
     with pytest.raises(BadInput, match="expected states >= 2"):
         RegimeSettings(states=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", FLAGS)
+def test_everything_holds_once_more(flag: str) -> None:
+    run_again(flag, "test_regime.py")
