@@ -275,3 +275,8 @@ def test_stopping_keeps_the_best_of_each_member_and_refitting_learns_as_long():
     assert loss_of(watched.answer(late), late) < loss_of(Constant().fit(early, 0).answer(late), late)
     again = Training(settings, early, None, 0).learned(training.best)
     assert np.allclose(watched.answer(late), again.answer(late), atol=1e-6)
+
+
+def test_a_training_that_diverges_is_named():
+    with pytest.raises(BadInput, match="after no epoch was its loss a number"):
+        fit(Perceptrons(rate=1e30, hidden=(8,), epochs=2, normed=False), history().lesson(np.arange(800), 8000))

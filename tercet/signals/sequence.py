@@ -431,6 +431,8 @@ class Training:
             self.keep(kept, better)
             if epochs is None and epoch - self.best.max() >= settings.patience:
                 break
+        if epochs is None and not self.best.all():
+            raise BadInput(f"{settings.name}: after no epoch was its loss a number; expected a smaller rate than {settings.rate:g}")
         with torch.no_grad():
             for given, best in zip(self.state(), kept, strict=True):
                 given.copy_(best)
