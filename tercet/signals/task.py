@@ -44,7 +44,9 @@ def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, fr
     mid = 0.5 * rows["mid2"].to_numpy()
     table = rows.select(names).to_numpy()
     known = np.isfinite(table).all(axis=1) & np.isfinite(mid)
-    left_out = {"no feature yet": int((~known).sum()), "the day ends first": horizon}
+    crossed = known & (half < 0.0)
+    left_out = {"no feature yet": int((~known).sum()), "the book was crossed": int(crossed.sum()), "the day ends first": horizon}
+    known &= ~crossed
     if known.sum() <= horizon:
         raise BadInput(f"{day.meta.symbol}: {int(known.sum())} messages have all features; expected more than the horizon, {horizon}")
     time, half, mid, table = time[known], half[known], mid[known], table[known]
