@@ -1,7 +1,8 @@
 """Which models find an alpha that is known to be there? Gu, Kelly & Xiu (2020), their simulation, on three seeds of ours.
 
 Their Table A.1 (100 samples, R² out of sample, 50 characteristics): least squares 1.14% on the linear design (a) and −4.72% on (b), where
-squares, products and signs matter. They learn from a third of history and choose by another; ours learn from both. All twenty seeds and every family: `tercet forecast evaluate gkx`.
+squares, products and signs matter. They learn from a third of history and choose by another; ours learn from both. All twenty seeds and
+every family: `tercet forecast evaluate gkx`.
 """
 
 from tercet.signals.experts import Boosting, Constant, ElasticNet, Linear

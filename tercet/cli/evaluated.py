@@ -137,25 +137,25 @@ def by_order_flow(place: str, asked: Asked) -> Result:
 
 # The simulation of Gu, Kelly and Xiu ---------------------------------------------------------------------------------------------------
 
-BY_SIMULATION: Final = ("ols", "elastic-net", "lightgbm")
-
 
 def by_simulation(place: str, asked: Asked) -> Result:
     """How much of what an oracle knows each family finds, on paired seeds."""
     from tercet.report import gkx as pages
-    from tercet.signals.gkxtable import gkx_table
+    from tercet.signals.gkxtable import families, gkx_table
     from tercet.signals.registry import chosen
     from tercet.signals.samples import MEAN
 
     asked.refuse("gkx", "folds", "horizons")
     if place:
         raise BadInput(f"task was 'gkx:{place}'; expected gkx alone: it makes its own data")
-    names = asked.experts or BY_SIMULATION
+    known = {expert.name: expert for expert in families()}
+    names = asked.experts or tuple(known)
+    experts = [known.get(name) or chosen([name], MEAN)[0] for name in names]
 
     def tell(done: int, of: int) -> None:
         asked.tell(f"made panels, {done} of {of} learned and asked", done, of)
 
-    found = gkx_table(chosen(names, MEAN), 20 if asked.seeds is None else asked.seeds, tell=tell)
+    found = gkx_table(experts, 20 if asked.seeds is None else asked.seeds, tell=tell)
     told = dataclasses.asdict(found) | {"experts": list(names), "warnings": []}
     table = columns("family", "design", "of the oracle's", "± s.e.", "R²", "wins", "seeds", "fit s")
     for row in found.rows:
