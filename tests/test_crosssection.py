@@ -1,5 +1,7 @@
 """The gate of the cross-section rejects what luck alone would have found, and passes a known alpha."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -43,7 +45,7 @@ def prices() -> Table:
 
 
 def judged(prices: Table, planted: float, ledger: Ledger) -> Verdict:
-    task = panel_task(prices, SETTINGS, planted=planted)
+    task = panel_task(prices, replace(SETTINGS, planted=planted))
     split = WalkForward(folds=2, first=0.5)
     league = evaluate(task, [Linear()], split, ledger)
     asked = np.concatenate([fold.test for fold in split.split(task.samples)])
@@ -60,7 +62,7 @@ def test_noise_is_rejected_and_a_planted_alpha_passes(prices, tmp_path):
 
 
 def test_more_trials_make_the_gate_narrower(prices, tmp_path):
-    task = panel_task(prices, SETTINGS, planted=0.05)
+    task = panel_task(prices, replace(SETTINGS, planted=0.05))
     split = WalkForward(folds=2, first=0.5)
     league = evaluate(task, [Linear()], split, Ledger(tmp_path / "trials.jsonl"))
     asked = np.concatenate([fold.test for fold in split.split(task.samples)])

@@ -23,6 +23,7 @@ class Asked:
     folds: int | None
     horizons: tuple[int, ...] | None
     seeds: int | None
+    planted: float | None
     tell: Tell
 
     def refuse(self, kind: str, *names: str) -> None:
@@ -78,6 +79,7 @@ def by_direction(place: str, asked: Asked) -> Result:
     from tercet.signals.samples import DIRECTION
     from tercet.signals.trials import Ledger
 
+    asked.refuse("direction", "planted")
     names = asked.experts or BY_DIRECTION
     given = {name: value for name in ("folds", "horizons", "seeds") if (value := getattr(asked, name)) is not None}
     settings, ledger = DirectionSettings(**given), Ledger()
@@ -123,7 +125,7 @@ def by_order_flow(place: str, asked: Asked) -> Result:
     from tercet.report import orderflow as pages
     from tercet.signals.ofi import OfiSettings, explain
 
-    asked.refuse("ofi", "experts", "folds", "horizons", "seeds")
+    asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted")
     day, settings = stored(place), OfiSettings()
     asked.tell(f"order flow of {len(day.events):,} events", 0, 1)
     found = [dataclasses.asdict(row) for row in explain(day, settings)]
@@ -145,7 +147,7 @@ def by_simulation(place: str, asked: Asked) -> Result:
     from tercet.signals.registry import chosen
     from tercet.signals.samples import MEAN
 
-    asked.refuse("gkx", "folds", "horizons")
+    asked.refuse("gkx", "folds", "horizons", "planted")
     if place:
         raise BadInput(f"task was 'gkx:{place}'; expected gkx alone: it makes its own data")
     known = {expert.name: expert for expert in families()}
@@ -182,7 +184,7 @@ def by_panel(place: str, asked: Asked) -> Result:
     names = asked.experts or BY_PANEL
     if asked.seeds not in (None, 1):
         raise BadInput(f"seeds were {asked.seeds}; expected 1: a portfolio is judged by its trials, and each seed is one")
-    given = {name: value for name in ("folds", "horizons") if (value := getattr(asked, name)) is not None}
+    given = {name: value for name in ("folds", "horizons", "planted") if (value := getattr(asked, name)) is not None}
     settings, ledger = PanelsSettings(**given), Ledger()
     experts = chosen(names, MEAN)
     if not place:

@@ -35,6 +35,9 @@ def evaluate(
     folds: Annotated[int | None, typer.Option(help="Stretches of time that are asked, each of a model of what lay before it.")] = None,
     horizons: Annotated[str | None, typer.Option(help="Messages (10,50,100), or days of a panel (5), with commas.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Times that everything is learned, each with another seed.")] = None,
+    planted: Annotated[
+        float | None, typer.Option(metavar="IC", help="Panel: a feature made of what comes, of that strength, as a control.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -48,7 +51,7 @@ def evaluate(
 
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, tell))
+        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, tell))
     result.json["warnings"] += notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())

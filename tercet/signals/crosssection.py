@@ -41,15 +41,15 @@ class PanelSettings:
     days: int = field(default=5, metadata={"help": "that a return is taken over, from the next open; portfolios are made anew as often"})
     features: tuple[str, ...] = field(default=(), metadata={"help": "of the panel; none: all"})
     least: int = field(default=50, metadata={"help": "stocks that a date needs"})
+    planted: float = field(default=0.0, metadata={"help": "information coefficient of a feature made of what comes: a control; 0: none"})
     most: float = field(default=0.5, metadata={"help": "beyond which a return is cut: splits and bankruptcies are not in the prices"})
     half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
 
 
-def panel_task(bars: Table, settings: PanelSettings | None = None, planted: float = 0.0, seed: int = 0) -> Task:
+def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0) -> Task:
     """Which stocks of a date will do better than its others: asked at the close every `days` days, from the next open on.
 
-    Values are returns less the mean of their date. planted: an alpha of that information coefficient is added to the features as
-    `planted`, a control that every honest judge must pass.
+    Values are returns less the mean of their date. The feature `planted` is drawn with `seed` where there is to be one.
     """
     settings = settings or PanelSettings()
     rows = panel(bars, settings.features or None, raw=False)
@@ -65,10 +65,10 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, planted: floa
     value = kept.select(cut - cut.mean().over("event_time")).to_series().to_numpy()
     table = kept.select(names).to_numpy().astype(np.float32)
     now, symbols = kept["known_time"].to_numpy(), kept["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
-    if planted:
+    if settings.planted:
         noise = np.random.default_rng(seed).standard_normal(len(value))
         scale = kept.select(pl.col("value").std().over("event_time")).to_series().to_numpy()
-        table = np.column_stack([table, planted * value / scale + np.sqrt(1 - planted**2) * noise]).astype(np.float32)
+        table = np.column_stack([table, settings.planted * value / scale + np.sqrt(1 - settings.planted**2) * noise]).astype(np.float32)
         names = (*names, "planted")
     order = np.argsort(now, kind="stable")
     spans = Spans(kept["t0"].to_numpy(), kept["t1"].to_numpy(), value, np.maximum(kept["available"].to_numpy(), kept["t1"].to_numpy()))
@@ -79,7 +79,8 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, planted: floa
         "no return yet, or too few stocks on the date": everything - len(kept),
         f"kept, but cut to {settings.most:.0%}": int((kept["value"].abs() > settings.most).sum()),
     }
-    return Task(f"panel {settings.days} days", samples, value[order], half, half, 1, "return", left_out)
+    name = f"panel {settings.days} days" + (f", planted {settings.planted:g}" if settings.planted else "")
+    return Task(name, samples, value[order], half, half, 1, "return", left_out)
 
 
 @dataclass(frozen=True)

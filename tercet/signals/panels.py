@@ -20,12 +20,15 @@ class PanelsSettings:
     """What is asked, and how often."""
 
     horizons: tuple[int, ...] = field(default=(5,), metadata={"help": "days that a return is taken over"})
+    planted: float = field(default=0.0, metadata={"help": "information coefficient of a planted feature, a control; 0: none"})
     folds: int = field(default=5, metadata={"help": "stretches of the second half of history, each asked of a model of all before it"})
 
     def __post_init__(self) -> None:
         """Refuse what asks nothing."""
         if not self.horizons or min(self.horizons) < 1 or len(set(self.horizons)) < len(self.horizons) or self.folds < 1:
             raise BadInput(f"horizons were {self.horizons} and folds {self.folds}; expected days, 1 or more, each once, and 1 fold or more")
+        if not 0.0 <= self.planted < 1.0:
+            raise BadInput(f"planted was {self.planted}; expected an information coefficient from 0 to below 1")
 
 
 def judged(
@@ -33,7 +36,7 @@ def judged(
 ) -> Iterator[tuple[League, Verdict, list[str]]]:
     """For each horizon the league, the verdict on its portfolios, and the experts that said the same of all stocks of some date."""
     for days in settings.horizons:
-        chosen = PanelSettings(days=days)
+        chosen = PanelSettings(days=days, planted=settings.planted)
         task = panel_task(bars, chosen)
 
         def said(what: str, name: str = task.name) -> None:
