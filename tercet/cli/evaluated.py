@@ -94,25 +94,27 @@ def by_direction(place: str, asked: Asked) -> Result:
     found = [summary(runs) for runs in leagues(day, experts, settings, ledger, tell).values()]
     told = about(place, day) | {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "ledger": str(ledger.path)}
     told |= {"leagues": found, "warnings": []}
-    tables = [table for league in found for table in league_tables(league, pages.shown)]
+    tables = [table for league in found for table in league_tables(league, pages.value_of)]
     lines = [line for league in found for line in (pages.verdict(league), counts(league))]
     return Result(tables, [*lines, f"ledger {ledger.path}"], told, lambda command: pages.page(told, command))
 
 
-def league_tables(league: dict[str, Any], shown: Callable[[Any, str, int], str]) -> list[Table]:
-    """What experts say, and what it would have earned and cost."""
+def league_tables(league: dict[str, Any], value_of: Callable[[Any, str], float | None]) -> list[Table]:
+    """What experts say, and what it would have earned and cost; beneath each, where there are several seeds, its deviation over them."""
     tables = []
     for title, kind in ((league["task"], SCORES), (f"{league['task']}: crossing the spread, {league['unit']} a trade", MONEY)):
         table = columns("expert", *(heading for _, heading, _ in kind), title=title)
         for row in league["experts"]:
-            table.add_row(row["expert"], *(shown(row, key, digits) for key, _, digits in kind))
+            table.add_row(row["expert"], *(number(value_of(row, key), digits) for key, _, digits in kind))
+            if row["spread"]:
+                table.add_row("  ±", *(number(row["spread"].get(key), digits) for key, _, digits in kind), style="dim")
         tables.append(table)
     return tables
 
 
 def counts(league: dict[str, Any]) -> str:
     """Rows asked, left out and purged, and trials."""
-    left = ", ".join(f"{count:,} ({reason})" for reason, count in league["left_out"].items())
+    left = ", ".join(f"{count:,} ({reason})" for reason, count in league["left_out"].items() if count) or "none"
     said = f"  {league['rows']:,} rows asked in {league['folds']} stretches; left out {left}; {league['purged']:,} purged"
     return f"{said}; {league['trials']:,} trials in the ledger"
 

@@ -87,7 +87,8 @@ def fit(
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:
         told = {"model": str(out), "model_id": lineage.model_id, "lineage": msgspec.to_builtins(lineage)}
-        say_json(told | {"terms": msgspec.to_builtins(terms), "warnings": notes})
+        kept = {name: value for name, value in msgspec.to_builtins(terms).items() if name != "errors"}  # 201 quantiles
+        say_json(told | {"terms": kept, "warnings": notes})
     life = "unknown" if terms.half_life is None else f"{terms.half_life:.2g} horizons"
     console.print(f"{out}: {lineage.model_id}, {lineage.rows:,} rows of {len(lineage.names)} features", highlight=False, soft_wrap=True)
     console.print(f"  errors on {terms.rows:,} rows not seen: sd {terms.sd:.4g} {terms.unit}; half-life {life}", highlight=False)

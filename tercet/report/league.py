@@ -104,7 +104,7 @@ def asked(told: Summary) -> str:
     return (
         f"After each of {number(league['rows'], 0)} messages {who} asked where the mid would stand {horizons} messages later. The day is "
         f"split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else. "
-        f"Labels that reached into a stretch were purged ({purged} rows); the embargo is the longest label. The ledger counts "
+        f"Labels that reached into a stretch were purged ({purged} rows); the embargo is as long as the longest label. The ledger counts "
         f"{number(league['trials'], 0)} trials of {league['task']}."
     )
 

@@ -51,8 +51,7 @@ def of_bars(bars: Table, names: tuple[str, ...], days: int, after: int, since: i
     now = frame["known_time"].to_numpy()
     rows = np.flatnonzero(now > after) if since is None else np.flatnonzero(now >= since)
     if len(rows) == 0:
-        newest = "nothing" if len(now) == 0 else f"the newest of {now.max()}"
-        raise Leak(f"the model knows things of {after} and the file holds {newest}; expected something later to be asked about")
+        raise Leak(f"all {len(now)} rows of the file are of times that the model knows; expected a later date to be asked about")
     group = frame["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
     asked = Questions(frame.select(names).to_numpy().astype(np.float32), rows, now[rows], group)
     taken = frame[rows]
