@@ -166,18 +166,36 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class Boosting:
-    """Gradient-boosted trees by LightGBM (Ke et al. 2017), stopped where the newest part of the lesson gains no more."""
+class Boosted:
+    """What gradient-boosted trees have in common: they stop where the newest part of the lesson gains no more."""
 
-    name: str = "lightgbm"
     rounds: int = field(default=500, metadata={"help": "trees at most"})
     rate: float = field(default=0.05, metadata={"help": "of learning"})
-    leaves: int = field(default=15, metadata={"help": "of a tree"})
-    leaf: int = field(default=50, metadata={"help": "rows that a leaf holds at least"})
     share: float = field(default=0.7, metadata={"help": "of the features that a tree sees"})
     rows: float = field(default=0.8, metadata={"help": "share of the rows that a tree sees"})
     ridge: float = field(default=1.0, metadata={"help": "quadratic penalty of the leaves"})
     checked: float = field(default=0.2, metadata={"help": "share of the lesson, its newest, that says when to stop; 0: never"})
+
+    def boosted(
+        self, lesson: Lesson, grown: Callable[..., Any], best: Callable[[Any], int], ask: Callable[[Any, Numbers], Numbers]
+    ) -> "Trees":
+        """Trees grown on a whole lesson, as many as did best on its newest part when grown on the rest."""
+        rounds = self.rounds
+        if self.checked > 0.0:
+            early, late = inner(lesson, self.checked)
+            scaler = Scaler.of(early)
+            rounds = max(1, best(grown(rounds, rows_of(early, scaler), rows_of(late, scaler))))
+        scaler = Scaler.of(lesson)
+        return Trees(scaler, grown(rounds, rows_of(lesson, scaler)), ask)
+
+
+@dataclass(frozen=True)
+class Boosting(Boosted):
+    """Gradient-boosted trees by LightGBM (Ke et al. 2017)."""
+
+    name: str = "lightgbm"
+    leaves: int = field(default=15, metadata={"help": "of a tree"})
+    leaf: int = field(default=50, metadata={"help": "rows that a leaf holds at least"})
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """The number of trees is chosen inside the lesson; then all of it is learned."""
@@ -203,24 +221,16 @@ class Boosting:
                 settings, lightgbm.Dataset(*rows), rounds, valid_sets=[lightgbm.Dataset(*watched)] if watched else None, callbacks=stop
             )
 
-        return boosted(
-            lesson, self.rounds, self.checked, grown, lambda trees: trees.best_iteration, lambda trees, table: trees.predict(table)
-        )
+        return self.boosted(lesson, grown, lambda trees: trees.best_iteration, lambda trees, table: trees.predict(table))
 
 
 @dataclass(frozen=True)
-class XGBoost:
-    """Gradient-boosted trees by XGBoost (Chen & Guestrin 2016), stopped in the same way."""
+class XGBoost(Boosted):
+    """Gradient-boosted trees by XGBoost (Chen & Guestrin 2016)."""
 
     name: str = "xgboost"
-    rounds: int = field(default=500, metadata={"help": "trees at most"})
-    rate: float = field(default=0.05, metadata={"help": "of learning"})
     depth: int = field(default=4, metadata={"help": "questions from root to leaf"})
     weight: float = field(default=50.0, metadata={"help": "of the rows that a leaf holds at least"})
-    share: float = field(default=0.7, metadata={"help": "of the features that a tree sees"})
-    rows: float = field(default=0.8, metadata={"help": "share of the rows that a tree sees"})
-    ridge: float = field(default=1.0, metadata={"help": "quadratic penalty of the leaves"})
-    checked: float = field(default=0.2, metadata={"help": "share of the lesson, its newest, that says when to stop; 0: never"})
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """The number of trees is chosen inside the lesson; then all of it is learned."""
@@ -241,14 +251,7 @@ class XGBoost:
             stop = PATIENCE if watched else None
             return xgboost.train(settings, xgboost.DMatrix(*rows), rounds, evals=seen, early_stopping_rounds=stop, verbose_eval=False)
 
-        return boosted(
-            lesson,
-            self.rounds,
-            self.checked,
-            grown,
-            lambda trees: trees.best_iteration + 1,
-            lambda trees, table: trees.inplace_predict(table),
-        )
+        return self.boosted(lesson, grown, lambda trees: trees.best_iteration + 1, lambda trees, table: trees.inplace_predict(table))
 
 
 @dataclass(frozen=True)
@@ -290,23 +293,6 @@ class Trees:
     def answer(self, asked: Questions) -> Numbers:
         """(asked,) or (asked, 3)."""
         return np.asarray(self.ask(self.trees, self.scaler(asked.table())), np.float64)
-
-
-def boosted(
-    lesson: Lesson,
-    rounds: int,
-    checked: float,
-    grown: Callable[..., Any],
-    best: Callable[[Any], int],
-    ask: Callable[[Any, Numbers], Numbers],
-) -> Trees:
-    """Trees grown on a whole lesson, as many as did best on its newest part when grown on the rest."""
-    if checked > 0.0:
-        early, late = inner(lesson, checked)
-        scaler = Scaler.of(early)
-        rounds = max(1, best(grown(rounds, rows_of(early, scaler), rows_of(late, scaler))))
-    scaler = Scaler.of(lesson)
-    return Trees(scaler, grown(rounds, rows_of(lesson, scaler)), ask)
 
 
 def rows_of(lesson: Lesson, scaler: Scaler) -> Rows:
