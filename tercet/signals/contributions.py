@@ -55,7 +55,8 @@ def contributions(model: Model, asked: Questions) -> Contributions:
             return _of_sums(arrays, table)
         if kind == "forest":
             return _of_forest(arrays, table)
-    raise BadInput(f"there are no contributions of a {type(model).__name__}; expected a linear model, a random forest or boosted trees")
+    what = type(model).__name__
+    raise BadInput(f"a model that is kept as {what} has no contributions; expected a linear model, a random forest or boosted trees")
 
 
 def _of_sums(arrays: Arrays, table: Floats) -> Contributions:
