@@ -201,6 +201,7 @@ class Layer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(members, 1, outs))
 
     def forward(self, given: Tensor) -> Tensor:
+        """(members, batch, ins) to (members, batch, outs)."""
         return torch.matmul(given, self.weight) + self.bias
 
 
@@ -217,6 +218,7 @@ class Norm(nn.Module):
         self.register_buffer("var", torch.ones(members, 1, width))
 
     def forward(self, given: Tensor) -> Tensor:
+        """(members, batch, width), normalised."""
         mean, var = self.mean, self.var
         if self.training:
             mean, var = given.mean(dim=1, keepdim=True), given.var(dim=1, keepdim=True, correction=0)
@@ -229,6 +231,7 @@ class OneMember(nn.Module):
     """(batch, outputs) to (1, batch, outputs)."""
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, outputs) to (1, batch, outputs)."""
         return given[None]
 
 
@@ -240,6 +243,7 @@ class LastState(nn.Module):
         self.memory = nn.LSTM(ins, outs, batch_first=True)
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, steps, columns) to (batch, width)."""
         _, (state, _) = self.memory(given)
         return state[0]  # type: ignore[no-any-return]  # torch leaves it untyped
 
@@ -254,6 +258,7 @@ class Patches(nn.Module):
         self.place = nn.Parameter(0.1 * torch.randn(patches, width))
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, steps, columns) to (batch, patches, width)."""
         return self.sums(given.reshape(-1, self.patches, self.ins)) + self.place  # type: ignore[no-any-return]  # as above
 
 
@@ -267,6 +272,7 @@ class Attention(nn.Module):
         self.thinks = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, places, width) to the same."""
         query, key, value = self.asks(self.first(given)).chunk(3, dim=-1)
         weights = torch.softmax(query @ key.transpose(1, 2) * key.shape[-1] ** -0.5, dim=-1)
         given = given + self.mixes(weights @ value)
@@ -281,6 +287,7 @@ class Across(nn.Module):
         self.block = block
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, patches, width) to the same."""
         return self.block(given.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]  # as above
 
 
@@ -292,6 +299,7 @@ class Picture(nn.Module):
         self.more = more
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, steps, columns) to (batch, 1, steps, columns and padding)."""
         return nn.functional.pad(given[:, None], (0, self.more))
 
 
@@ -318,9 +326,11 @@ class Inception(nn.Module):
 
     @staticmethod
     def later(outs: int, rows: int) -> tuple[nn.Module, ...]:
+        """A view of the book whose convolutions look back alone."""
         return nn.ZeroPad2d((0, 0, rows - 1, 0)), nn.Conv2d(outs, outs, (rows, 1)), nn.LeakyReLU(0.01), nn.BatchNorm2d(outs)
 
     def forward(self, given: Tensor) -> Tensor:
+        """(batch, channels, steps, 1) to (batch, steps, channels)."""
         return torch.cat([view(given) for view in self.views], dim=1)[..., 0].transpose(1, 2)
 
 
@@ -341,6 +351,7 @@ class Answering(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
 
     def forward(self, window: Tensor) -> Tensor:
+        """(batch, steps, columns) of raw features to (batch,) means or (batch, 3) chances."""
         scaled = torch.clip((window - self.centre) / self.spread, -CLIP, CLIP).to(torch.float32)
         sums: Tensor = self.network(scaled)
         if self.direction:
