@@ -85,9 +85,24 @@ def test_deciles_earn_what_a_hand_would_count():
     best = 0.5 * (0.185 - 0.005)
     assert gross == pytest.approx([best, -best])
     assert turnover == pytest.approx(1.5)  # the first portfolio is bought, the second turned round
-    assert net == pytest.approx([best - 0.001, -best - 0.002])
+    assert net == pytest.approx([best - 0.001, -best - 0.003])  # and sold
 
 
 def test_too_few_stocks_are_named(prices):
     with pytest.raises(BadInput, match="no date has 50 stocks"):
         panel_task(prices, PanelSettings(features=("max5",)))
+
+
+def test_stocks_of_one_score_share_what_would_be_theirs():
+    dates, symbols = np.zeros(20, np.int64), np.arange(20)
+    gross, _, turnover = deciles(np.r_[np.zeros(19), 1.0], np.linspace(0, 0.19, 20), dates, symbols, 0.0)
+    long = 0.25 * 0.19 + 0.25 * np.linspace(0, 0.18, 19).mean()
+    assert gross == pytest.approx([long - 0.5 * np.linspace(0, 0.18, 19).mean()])
+    assert turnover == pytest.approx(0.5)
+
+
+def test_too_few_periods_have_no_probability_of_overfitting(prices, tmp_path):
+    task = panel_task(prices, replace(SETTINGS, days=21))
+    split = WalkForward(folds=1, first=0.5)
+    league = evaluate(task, [Linear(), Linear("again")], split, Ledger(tmp_path / "trials.jsonl"))
+    assert verdict(task, league.standings, league.asked, 2, SETTINGS).overfitting is None

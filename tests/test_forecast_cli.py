@@ -190,7 +190,7 @@ def test_the_ledger_counts_every_fit_and_names_a_broken_line(evaluated: dict[str
     refuses(["ledger", "show", "--experiment", "luck", "--file", folder / "trials.jsonl"], "luck", "direction 10")
     lines = (folder / "trials.jsonl").read_text().splitlines(keepends=True)
     broken = tmp_path / "trials.jsonl"
-    broken.write_text("".join([*lines[:2], lines[2].replace('"mcc":', '"mcC":').replace('"log_loss":1', '"log_loss":0'), *lines[3:]]))
+    broken.write_text("".join([*lines[:2], lines[2].replace('"accuracy":0', '"accuracy":1'), *lines[3:]]))
     (tmp_path / "trials.jsonl.head").write_text((folder / "trials.jsonl.head").read_text())
     refused(tercet("ledger", "show", "--file", broken), "row 3", "changed")
     assert said(tercet("ledger", "show", "--file", tmp_path / "none.jsonl", "--json"))["lines"] == 0
@@ -253,7 +253,7 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     asked = pl.read_parquet(out)
     assert asked["known_time"].min() > int(datetime.datetime(2019, 4, 1, tzinfo=datetime.UTC).timestamp() * 1e9)
     assert asked["known_time"].max() == made["known_time"].max()
-    assert asked["unit"].unique().to_list() == ["return"]
+    assert asked["unit"].unique().to_list() == ["return less its date's mean, cut"]
 
 
 @pytest.mark.slow

@@ -200,7 +200,8 @@ def by_panel(place: str, asked: Asked) -> Result:
 
     tell("reading")
     loaded = bars(place)
-    found, warned = [], []
+    found: list[dict[str, Any]] = []
+    warned: list[str] = []
     for league, verdict, silent in judged(loaded.table, experts, settings, ledger, tell):
         warned += [f"{league.task}: {name} said the same of all stocks of a date and has no portfolio" for name in silent]
         rows = [dataclasses.asdict(one) | {"returns": one.returns.tolist(), "passes": one.passes} for one in verdict.portfolios]
@@ -213,7 +214,8 @@ def by_panel(place: str, asked: Asked) -> Result:
         "ledger": str(ledger.path),
     }
     told |= {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "leagues": found, "warnings": warned}
-    return Result([panel_table(one) for one in found], [pages.asked(told), *map(pages.verdict, found)], told, lambda w: pages.page(told, w))
+    lines = [line for one in found for line in (pages.verdict(one), counts(one["league"]))]
+    return Result([panel_table(one) for one in found], [pages.asked(told), *lines], told, lambda w: pages.page(told, w))
 
 
 def panel_table(found: dict[str, Any]) -> Table:

@@ -31,7 +31,7 @@ TERMS: Final = (
     (
         "MCC",
         "Matthews correlation of three classes, down, flat and up (Gorodkin 2004): 0 is chance, 1 is perfect. The decision is the class "
-        "whose chance is highest beside its share in the lesson. Of moved: the sign alone, where the mid moved.",
+        "whose chance is highest by the root of its share in the lesson. Of moved: the sign alone, where the mid moved.",
     ),
     ("Log loss", "Mean of −log of the chance that was given to what happened; lower is better, and the constant's is the bar."),
     ("Calibration error", "Mean distance between the chance of up that was said and how often up happened, in ten bins of as many rows."),

@@ -22,7 +22,6 @@ from tercet.signals.sharpe import (
     deflated_sharpe,
     expected_maximum_sharpe,
     probabilistic_sharpe,
-    sharpe_variance,
     track,
 )
 from tercet.signals.task import Task
@@ -31,6 +30,7 @@ from tercet.signals.timed import Table
 Floats = NDArray[np.float64]
 YEAR: Final = 252
 DAY_NS: Final = 86_400 * 10**9
+LEAST_PERIODS: Final = 32  # that the probability of overfitting takes: its 16 parts have two each
 GATE: Final = 0.95  # of the deflated Sharpe ratio
 
 
@@ -67,7 +67,7 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
     now, symbols = kept["known_time"].to_numpy(), kept["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
     if settings.planted:
         noise = np.random.default_rng(seed).standard_normal(len(value))
-        scale = kept.select(pl.col("value").std().over("event_time")).to_series().to_numpy()
+        scale = kept.select(cut.std().over("event_time")).to_series().to_numpy()
         table = np.column_stack([table, settings.planted * value / scale + np.sqrt(1 - settings.planted**2) * noise]).astype(np.float32)
         names = (*names, "planted")
     order = np.argsort(now, kind="stable")
@@ -80,7 +80,7 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
         f"kept, but cut to {settings.most:.0%}": int((kept["value"].abs() > settings.most).sum()),
     }
     name = f"panel {settings.days} days" + (f", planted {settings.planted:g}" if settings.planted else "")
-    return Task(name, samples, value[order], half, half, 1, "return", left_out)
+    return Task(name, samples, value[order], half, half, 1, "return less its date's mean, cut", left_out)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def verdict(
     made = [deciles(standing.mean, value, dates, symbols, settings.half_spread_bps * 1e-4) for standing in standings]
     sharpes = [track(net).sharpe for _, net, _ in made]
     # Few trials, or trials that are alike, spread less than chance alone would spread them.
-    variance = max(sharpe_variance(sharpes) if len(sharpes) > 1 else 0.0, 1.0 / len(made[0][1]))
+    variance = max(float(np.var(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0, 1.0 / len(made[0][1]))
     periods = np.sqrt(YEAR / settings.days)
     portfolios = []
     for standing, (gross, net, turnover) in zip(standings, made, strict=True):
@@ -143,24 +143,32 @@ def verdict(
                 hac_mean(coefficients.values),
             )
         )
-    overfitting = backtest_overfitting(np.column_stack([net for _, net, _ in made])).pbo if len(made) > 1 else None
+    enough = len(made) > 1 and len(made[0][1]) >= LEAST_PERIODS
+    overfitting = backtest_overfitting(np.column_stack([net for _, net, _ in made])).pbo if enough else None
     return Verdict(tuple(portfolios), overfitting)
 
 
 def deciles(
     score: Floats, value: Floats, dates: NDArray[np.int64], symbols: NDArray[np.int64], half_spread: float
 ) -> tuple[Floats, Floats, float]:
-    """(gross, net) of each date in turn, and the mean turnover: half a unit long in the best tenth, half short in the worst."""
+    """(gross, net) of each date in turn, and the mean turnover: half a unit long in the best tenth, half short in the worst.
+
+    Stocks of one score share what would be theirs. The last portfolio is sold; targets are met anew on each date without the drift between.
+    """
     gross, net, traded = [], [], []
     held: dict[int, float] = {}
     for rows in np.split(np.arange(len(dates)), np.flatnonzero(np.diff(dates)) + 1):
         tenth = max(1, len(rows) // 10)
-        order = rows[np.argsort(score[rows], kind="stable")]
-        wanted = dict.fromkeys(symbols[order[-tenth:]].tolist(), 0.5 / tenth) | dict.fromkeys(symbols[order[:tenth]].tolist(), -0.5 / tenth)
+        order = np.argsort(score[rows], kind="stable")
+        weight = np.zeros(len(rows))
+        weight[order[-tenth:]], weight[order[:tenth]] = 0.5 / tenth, -0.5 / tenth
+        _, alike = np.unique(score[rows], return_inverse=True)
+        weight = (np.bincount(alike, weight) / np.bincount(alike))[alike]
+        wanted = {symbol: share for symbol, share in zip(symbols[rows].tolist(), weight.tolist(), strict=True) if share != 0.0}
         change = sum(abs(wanted.get(one, 0.0) - held.get(one, 0.0)) for one in wanted.keys() | held.keys())
-        made = 0.5 * float(value[order[-tenth:]].mean() - value[order[:tenth]].mean())
-        gross.append(made)
-        net.append(made - half_spread * change)
+        gross.append(float(weight @ value[rows]))
+        net.append(gross[-1] - half_spread * change)
         traded.append(change)
         held = wanted
+    net[-1] -= half_spread * sum(map(abs, held.values()))
     return np.array(gross), np.array(net), float(np.mean(traded))

@@ -25,6 +25,7 @@ from tercet.signals.fitted import Model, Numbers
 from tercet.signals.samples import CLASSES, DIRECTION, Lesson, Questions
 from tercet.signals.walkforward import inner
 
+STILL = 1e-6  # of a feature's largest value: a float32 that never moves spreads less
 CLIP = 8.0  # standard deviations beyond which a feature says no more
 PATIENCE = 30  # trees without gain before growing stops
 
@@ -40,8 +41,8 @@ class Scaler:
     def of(cls, lesson: Lesson) -> "Scaler":
         """Fitted on a lesson's rows and nothing else."""
         table = lesson.table()
-        spread = table.std(axis=0)
-        return cls(table.mean(axis=0), np.where(spread > 1e-12 * np.abs(table).max(axis=0), spread, np.inf))
+        centre, spread = table.mean(axis=0, dtype=np.float64), table.std(axis=0, dtype=np.float64)
+        return cls(centre, np.where(spread > STILL * np.abs(table).max(axis=0), spread, np.inf))
 
     def __call__(self, table: Numbers) -> Numbers:
         """(rows, features), standardised."""

@@ -120,7 +120,7 @@ def half_life(task: Task, standing: Standing, asked: NDArray[np.int64]) -> float
     if forecast.std() == 0.0 or moved.std() == 0.0:
         return None
     product = (forecast - forecast.mean()) * (moved - moved.mean())
-    at_once = hac_mean(product, lag=min(2 * task.apart, len(product) - 2))
+    at_once = hac_mean(product, lag=min(2 * task.apart, len(product) // 4))
     if at_once.t < SURE:
         return None
     order = np.argsort(group, kind="stable")

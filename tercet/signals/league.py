@@ -112,12 +112,10 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
         answers.append(answer)
         decided.append(decisions(answer, lesson.values))
         forecast.append(answer.mean if task.samples.target != DIRECTION else answer.mean * np.abs(task.move[fold.train]).mean())
-        scored = _scores(task, fold.test, answer, decided[-1], forecast[-1])[0]
-        by_fold.append(scored)
-        numbers = {name: value for name, value in scored.items() if value is not None}
-        lineage = model.lineage
-        span = (int(lesson.now.min()), lineage.max_known_time)
-        ledger.record(task.name, lineage.expert, asdict(expert), lineage.data, span, numbers)  # type: ignore[call-overload]  # experts are dataclasses
+        by_fold.append(_scores(task, fold.test, answer, decided[-1], forecast[-1])[0])
+        numbers = {score: value for score, value in by_fold[-1].items() if value is not None}
+        terms = asdict(expert) | {"seed": seed}  # type: ignore[call-overload]  # experts are dataclasses
+        ledger.record(task.name, expert.name, terms, model.lineage.data, (int(lesson.now.min()), model.max_known_time), numbers)
     mean = np.concatenate([answer.mean for answer in answers])
     chances = (
         np.concatenate([answer.chances for answer in answers if answer.chances is not None]) if answers[0].chances is not None else None
@@ -169,7 +167,8 @@ def _scores(
         scores["mcc_moved"] = _matthews(value[value != 0], np.sign(answer.mean[value != 0]))
         scores["accuracy"] = float((decided == value).mean())
         scores["log_loss"] = float(-np.log(np.clip(answer.chances[np.arange(len(value)), happened], 1e-6, 1.0)).mean())
-    scores |= _ic(answer.mean, moved, task.apart)
+    crossing = len(np.unique(task.samples.group)) > 1
+    scores |= _ic(answer.mean, moved, task.apart, task.samples.now[asked] if crossing else None)
     trades = net_of_spread(
         forecast, moved, task.half_spread[asked], horizon=task.apart, exit_half_spread=task.exit_half_spread[asked], band=0.0
     )
@@ -186,10 +185,16 @@ def _matthews(truth: Floats, decided: NDArray[Any]) -> float | None:
     return matthews(truth, decided) if len(np.unique(decided)) > 1 and len(np.unique(truth)) > 1 else None
 
 
-def _ic(mean: Numbers, moved: Floats, apart: int) -> dict[str, float | None]:
-    """Correlation of what was said with what happened, and its t by Newey and West over as many lags as labels overlap."""
+def _ic(mean: Numbers, moved: Floats, apart: int, date: NDArray[np.int64] | None) -> dict[str, float | None]:
+    """Correlation of what was said with what happened, and its t by Newey and West over as many lags as labels overlap.
+
+    date: of a cross-section, whose rows of one date are one observation. No t where labels overlap over a quarter of all.
+    """
     if mean.std() == 0.0 or moved.std() == 0.0:
         return {"ic": None, "ic_t": None}
     product = (mean - mean.mean()) / mean.std() * (moved - moved.mean()) / moved.std()
-    found = hac_mean(product, lag=min(2 * apart, len(product) - 2))
-    return {"ic": found.mean, "ic_t": found.t}
+    if date is not None:
+        _, place = np.unique(date, return_inverse=True)
+        product = np.bincount(place, product) / np.bincount(place)
+    lag = 2 * apart
+    return {"ic": float(product.mean()), "ic_t": hac_mean(product, lag=lag).t if lag <= len(product) // 4 else None}

@@ -145,7 +145,7 @@ def _read(path: str | Path, columns: tuple[str, ...]) -> pl.DataFrame:
 def _bars(path: str | Path, frame: pl.DataFrame, bad: tuple[str, ...] = ()) -> Loaded:
     """Daily bars: without bad symbols and days that have no close; other prices that are missing or cannot be become null."""
     dropped, nulled = {}, {}
-    frame = _numbers(path, frame, PRICES)
+    frame = _numbers(path, frame, PRICES).with_columns(pl.col("symbol").cast(pl.String), pl.col(*PRICES).fill_nan(None))
     for symbol in bad:
         dropped[f"symbol {symbol} is bad"] = frame.filter(symbol=symbol).height
     frame = frame.filter(~pl.col("symbol").is_in(bad))

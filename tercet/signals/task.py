@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.market.calendar import SECOND
 from tercet.market.events import ADD, CANCEL, HIDDEN, REDUCE, REVEAL, TRADE
 from tercet.market.store import Day
 from tercet.signals.days import features_of
@@ -16,6 +17,7 @@ from tercet.signals.samples import DIRECTION, Samples
 Floats = NDArray[np.float64]
 SUMS = "ofi_total_"  # sums since the start: they wander, so they are told as changes
 SLOW = ("vpin", "vpin_net")  # they take half an hour to say anything, and without them nothing is said till then
+MEMORY = 600 * SECOND  # after which the slowest feature has forgotten seven eighths
 BACK = (1, 2, 5, 10, 20, 50, 100)  # messages
 
 
@@ -52,7 +54,7 @@ def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, fr
     time, half, mid, table = time[known], half[known], mid[known], table[known]
     moved = moves(time, mid, horizon, latency_ns)
     told = directions(moved, band * half[moved.rows])
-    samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, 0, DIRECTION)
+    samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, MEMORY, DIRECTION)
     at_end = half[moved.rows + horizon]
     return Task(f"direction {horizon}", samples, moved.spans.value, half[moved.rows], at_end, horizon, "ticks", left_out)
 

@@ -84,8 +84,15 @@ class Ledger:
         return [trial for trial, _ in found if experiment in (None, trial.experiment)]
 
     def count(self, experiment: str) -> int:
-        """How many trials an experiment took, openings of the vault among them: the N of the deflated Sharpe."""
-        return len(self.trials(experiment))
+        """How many different trials an experiment took, openings of the vault among them: the N of the deflated Sharpe.
+
+        The same model with the same settings on the same data says nothing new and counts once.
+        """
+        trials = self.trials(experiment)
+        fits = {
+            (trial.model, msgspec.json.encode(trial.settings, order="deterministic"), trial.data) for trial in trials if not trial.vault
+        }
+        return len(fits) + sum(trial.vault for trial in trials)
 
     def sharpes(self, experiment: str) -> list[float]:
         """The validation Sharpe ratio, per observation, of every fit of an experiment; BadInput where a fit recorded none."""
