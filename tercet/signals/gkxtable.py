@@ -54,7 +54,7 @@ def families() -> list[Expert]:
         them.Constant(),
         them.Linear(),
         them.Tuned(them.ElasticNet(), (("penalty", 1e-3, 1e-1, True), ("mix", 0.05, 1.0, False)), trials=10, share=0.5),
-        them.Forest(trees=100, leaf=50),
+        them.Forest(trees=60, leaf=50),
         them.Boosting(checked=0.5, leaf=200),
         them.XGBoost(checked=0.5, depth=3, weight=200.0),
         them.Machine(),
