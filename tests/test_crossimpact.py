@@ -158,6 +158,7 @@ def test_days_that_have_nothing_in_common_are_refused(days: list[Path], tmp_path
     refuses([*ofi, f"ofi:{days[0]},{days[0]}"], "LEADER was there twice", "expected each symbol once")
     refuses([*ofi, f"ofi:{days[0]},{tmp_path / 'none'}"], "none: expected the folder of a stored day")
     refuses([*ofi, f"ofi:{days[0]},"], "expected the folder of a stored day")
+    refuses([*ofi, f"ofi:{','.join(['missing'] * 1000)}"], "missing: expected the folder of a stored day")
     evening = walk(tmp_path, "EVENING", {10_000 + second: step for second, step in steps(3, 62).items()}, first=10_000)
     refuses([*ofi, f"ofi:{days[0]},{evening}"], "LEADER, EVENING: 0 changes over 1 s in common", "expected two windows of 1800")
 

@@ -1,6 +1,7 @@
 """What `tercet forecast evaluate` can evaluate: one function a kind of task, each returning a Result."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def by_order_flow(place: str, asked: Asked) -> Result:
     from tercet.signals.ofi import OfiSettings, explain
 
     asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted")
-    places = [place] if Path(place).exists() else place.split(",")
+    places = [place] if os.path.exists(place) else place.split(",")  # Path.exists raises where a name is too long
     days, settings = [stored(one) for one in places], OfiSettings()
     if len(days) > 1:
         from tercet.signals.crossimpact import cross, refuse_strangers
