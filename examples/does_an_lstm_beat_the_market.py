@@ -124,7 +124,7 @@ def main(prices: Path | None) -> None:
         if not (kept := told.filter(part)).is_empty():
             print(f"\n{name}: {kept['day'].n_unique()} days, {kept['symbol'].n_unique()} stocks, {trials} trials")
             judged(kept, ["lstm", "random-forest", "mlp", "logistic", "reversal"], trials)
-    print("\ntheirs: 1992-2015 before costs, the S&P 500. -costs: after 5 bps a half-turn. Sharpe, PSR, DSR: after costs.")
+    print("\ntheirs: 1992-2015, before costs; from 2010 on about nothing after them. -costs: after 5 bps a half-turn, as are the ratios.")
     print("reversal buys what fell most today, no model at all; a day later: before costs, the same portfolio entered at the next close.")
     if prices is not None:
         print("If these are survivors' prices, as the shared sets' are, whoever fell came back: profits here prove nothing.")
