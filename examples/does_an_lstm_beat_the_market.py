@@ -113,7 +113,7 @@ def main(prices: Path | None) -> None:
         ledger = Ledger(Path(folder) / "trials.jsonl") if prices is None else Ledger()
         rows = asked(made() if prices is None else bars(prices).table.frame.select("known_time", "symbol", "close"))
         stretches = []
-        for stretch in forecasts(rows, ledger, 2_000 if prices is None else 5_000):
+        for stretch in forecasts(rows, ledger, 1_000 if prices is None else 5_000):
             stretches.append(stretch.with_columns(reversal=-pl.col("r1"), day=pl.from_epoch("known_time", "ns").dt.date()))
             print(f"traded {stretches[-1]['day'].min()} to {stretches[-1]['day'].max()}", flush=True)
         trials = ledger.count(NAME)
