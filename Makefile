@@ -24,7 +24,7 @@ demo: $(VENV)/.core ## see Tercet work, with the core libraries only
 	$(BIN)/tercet demo $(ARGS)
 
 test: $(VENV)/.all ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.all ## style and types
 	$(BIN)/ruff check .

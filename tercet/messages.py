@@ -37,6 +37,28 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"forecast of {self.symbol}: {sentence}")
 
 
+class Posture(msgspec.Struct, frozen=True, kw_only=True):
+    """How boldly to act: a share of full exposure, a state, and its caps as shares of what is allowed in NORMAL. Time is ns, UTC."""
+
+    time: int
+    state: str  # NORMAL, CAUTIOUS, DEFENSIVE or HALT
+    level: int  # 0 to 3 in that order
+    multiplier: float  # of exposure, 0 to 1
+    participation: float  # cap on a parent's highest
+    child: float  # cap on the largest child order
+    passive: float  # least share of orders that wait in the book
+    gross: float
+    net: float
+    name: float
+    reason: str  # the input that set it, "none", or what was missing
+
+    def __post_init__(self) -> None:
+        """Refuse what is no posture."""
+        shares = (self.multiplier, self.participation, self.child, self.passive, self.gross, self.net, self.name)
+        if not all(0.0 <= share <= 1.0 for share in shares) or not 0 <= self.level <= 3:
+            raise ValueError(f"posture: expected shares from 0 to 1 and a level from 0 to 3, found {shares} and {self.level}")
+
+
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
     """A large order to be worked: `lots` on `side` (1 buy, -1 sell) between two times (ns since the epoch, UTC)."""
 

@@ -10,6 +10,8 @@ from tercet.errors import BadInput
 from tercet.signals.crosssection import PanelSettings, Verdict, deciles, panel_task, verdict
 from tercet.signals.experts import Linear
 from tercet.signals.league import evaluate
+from tercet.signals.panels import PanelsSettings
+from tercet.signals.panels import judged as judged_all
 from tercet.signals.timed import Table
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -49,7 +51,7 @@ def judged(prices: Table, planted: float, ledger: Ledger) -> Verdict:
     split = WalkForward(folds=2, first=0.5)
     league = evaluate(task, [Linear()], split, ledger)
     asked = np.concatenate([fold.test for fold in split.split(task.samples)])
-    return verdict(task, league.standings, asked, ledger.count(task.name), SETTINGS)
+    return verdict(task, league.standings, asked, ledger.count(task.experiment), SETTINGS)
 
 
 def test_noise_is_rejected_and_a_planted_alpha_passes(prices, tmp_path):
@@ -84,8 +86,9 @@ def test_deciles_earn_what_a_hand_would_count():
     gross, net, turnover = deciles(np.r_[value[:20], -value[20:]], value, dates, symbols, 0.001)
     best = 0.5 * (0.185 - 0.005)
     assert gross == pytest.approx([best, -best])
-    assert turnover == pytest.approx(1.5)  # the first portfolio is bought, the second turned round
-    assert net == pytest.approx([best - 0.001, -best - 0.003])  # and sold
+    drifted = 0.25 * (1.18 + 1.19) + 0.25 * (1.0 + 1.01)  # what a unit has become
+    assert turnover == pytest.approx((1.0 + 1.0 + drifted) / 2)  # the first portfolio is bought, the second turned round
+    assert net == pytest.approx([best - 0.001, -best - 0.001 * (1.0 + 2 * drifted)])  # and sold
 
 
 def test_too_few_stocks_are_named(prices):
@@ -106,3 +109,26 @@ def test_too_few_periods_have_no_probability_of_overfitting(prices, tmp_path):
     split = WalkForward(folds=1, first=0.5)
     league = evaluate(task, [Linear(), Linear("again")], split, Ledger(tmp_path / "trials.jsonl"))
     assert verdict(task, league.standings, league.asked, 2, SETTINGS).overfitting is None
+
+
+def test_one_row_that_nobody_adjusted_does_not_open_the_gate(prices, tmp_path):
+    task = panel_task(prices, replace(SETTINGS, planted=0.15))
+    league = evaluate(task, [Linear()], WalkForward(folds=2, first=0.5), Ledger(tmp_path / "trials.jsonl"))
+    (known,) = verdict(task, league.standings, league.asked, 2, SETTINGS).portfolios
+    moved = task.move.copy()
+    row = league.asked[league.standings[0].mean[:40].argmin()]  # the first date's worst stock, held short, rises by 150 times
+    moved[row] = 150.0
+    (hurt,) = verdict(replace(task, move=moved), league.standings, league.asked, 2, SETTINGS).portfolios
+    assert hurt.dsr == known.dsr
+    assert known.passes
+    assert not hurt.passes
+
+
+def test_trials_of_other_horizons_on_the_same_prices_count_and_those_on_others_do_not(tmp_path):
+    prices = bars(stocks=55, days=700)
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    settings = PanelsSettings(horizons=(5, 21), folds=2)
+    found = [league.trials for league, _, _ in judged_all(prices, [Linear()], settings, ledger)]
+    assert found == [4, 4]
+    other = Table(prices.frame.filter(pl.col("symbol") != "S00"))
+    assert [league.trials for league, _, _ in judged_all(other, [Linear()], replace(settings, horizons=(5,)), ledger)] == [2]

@@ -335,7 +335,7 @@ def test_a_label_goes_from_the_next_open_to_an_open_and_waits_until_that_is_know
     opens, closes = [session(day).open_ns for day in days], [session(day).close_ns for day in days]
     assert forward_returns(rows, 2).rows() == [
         (closes[0], "A", opens[1], opens[3], pytest.approx(13.2 / 11 - 1), opens[3]),
-        (closes[1], "A", opens[2], None, None, None),
+        (closes[1], "A", None, None, None, None),
         (closes[2], "A", opens[3], None, None, None),
         (closes[3], "A", None, None, None, None),
     ]
@@ -350,6 +350,24 @@ def test_a_label_goes_from_the_next_open_to_an_open_and_waits_until_that_is_know
     assert forward_returns(rows, 1, lag=2, entry="close").row(0)[2:4] == (closes[2], closes[3])
     late = Table(rows.frame.with_columns(pl.col("known_time") + 5))
     assert forward_returns(late, 2)["available"][0] == opens[3] + 5
+
+
+def test_a_stock_that_dies_keeps_its_labels_and_one_that_pauses_is_worth_its_last_close() -> None:
+    days = dates(7)
+    opens, closes = [session(day).open_ns for day in days], [session(day).close_ns for day in days]
+
+    def stock(symbol: str, on: list[int]) -> pl.DataFrame:
+        price = {name: [10.0 + i + (0.5 if name == "close" else 0.0) for i in on] for name in PRICES}
+        return pl.DataFrame({"event_time": [closes[i] for i in on], "symbol": [symbol] * len(on), **price})
+
+    frame = pl.concat([stock("A", [*range(7)]), stock("DIES", [0, 1, 2]), stock("PAUSES", [0, 1, 2, 5, 6])]).sort("event_time", "symbol")
+    made = forward_returns(table(frame), 2).filter(event_time=closes[0])
+    assert made.filter(symbol="A").row(0)[2:] == (opens[1], opens[3], pytest.approx(13 / 11 - 1), opens[3])
+    for gone in ("DIES", "PAUSES"):  # nobody knows on the fourth day which of the two will come back
+        assert made.filter(symbol=gone).row(0)[2:] == (opens[1], opens[3], pytest.approx(12.5 / 11 - 1), opens[3])
+    later = forward_returns(table(frame), 2).filter(event_time=closes[2]).sort("symbol")
+    assert later["value"].to_list() == [pytest.approx(15 / 13 - 1), None, None]  # no price to buy at
+    assert later["t0"].to_list() == [opens[3], None, None]
 
 
 @pytest.mark.parametrize("entry", ["open", "close"])
@@ -390,6 +408,12 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no days": (lambda: forward_returns(wrong_bars(), 0), "days was 0"),
     "the open that has been": (lambda: forward_returns(wrong_bars(), 1, lag=0), "lag 0; expected 1 or more of both"),
+    "two rows on a day": (
+        lambda: forward_returns(
+            Table.of(pl.concat([one := wrong_bars().frame, one.with_columns(pl.col("event_time", "known_time") + 1)]), sort=True), 1
+        ),
+        "S0 had two rows on one day",
+    ),
     "no such price": (lambda: forward_returns(wrong_bars(), 1, entry="high"), "entry was 'high'"),  # type: ignore[arg-type]
     "a text for a figure": (lambda: figures(panel(wrong_bars(), ["max5"]), wrong_bars(), ["x"]), "there is no 'x'; expected one of open"),
     "a macro of texts": (

@@ -1,12 +1,14 @@
 """An expert meets no label that was not known: spans, purging, embargo, and the types that hold them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tercet.errors import BadInput
-from tercet.signals.experts import Constant, Linear
+from tercet.signals.experts import Boosting, Constant, Linear, Machine, Tuned
 from tercet.signals.fitted import Fitted, fit
 from tercet.signals.samples import Leak, Lesson, Samples, Spans, windows
 from tercet.signals.walkforward import Combinatorial, Fold, WalkForward, inner
@@ -164,6 +166,15 @@ def test_labels_of_one_class_are_no_lesson_in_directions():
     spans = Spans(history.spans.t0, history.spans.t1, np.ones(50), history.spans.available)
     with pytest.raises(BadInput, match="expected two classes"):
         Samples(history.features, history.names, history.now, spans, 0, "direction").lesson(np.arange(20), 40)
+
+
+@pytest.mark.parametrize("expert", [Machine(), Machine("svm-rbf", "rbf"), Boosting(), Tuned(Boosting(), (("rate", 0.01, 0.1, True),), 2)])
+def test_a_part_of_a_lesson_with_one_class_is_named(expert):
+    history = samples(np.arange(300), np.full(300, 1))
+    value = np.where(np.arange(300) < 250, 1.0, -1.0)  # only the newest sixth has both
+    directions = replace(history, spans=replace(history.spans, value=value), target="direction")
+    with pytest.raises(BadInput, match=r"labels of a part of a lesson were 1; expected two|learned from is -1; expected some of each"):
+        fit(expert, directions.lesson(np.arange(290), 295))
 
 
 def test_a_fold_too_short_is_named():

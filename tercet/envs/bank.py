@@ -68,7 +68,8 @@ def fill_bank(markets: tuple[Market, ...], entries: int, horizons: tuple[int, ..
     bank = np.zeros(len(sims), sims[0].dtype).view(np.recarray)
     for row, sim in zip(bank.view(np.uint8).reshape(len(sims), -1), sims, strict=True):
         row[:] = np.frombuffer(sim.tobytes(), np.uint8)
-    rows = np.array(templates, PARENT).view(np.recarray)
+    # By their bytes: numpy leaves those between fields as it finds them, and a snapshot holds them all.
+    rows = np.frombuffer(bytearray(b"".join(one.tobytes() for one in templates)), PARENT).reshape(len(templates), -1).view(np.recarray)
     volumes = np.concatenate([sized(market, part) for market, part in zip(markets, np.split(rows, len(markets)), strict=True)])
     return Bank(bank, rows, volumes, usual_of(bank), markets[0].events)
 

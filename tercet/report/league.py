@@ -105,7 +105,7 @@ def asked(told: Summary) -> str:
         f"After each of {number(league['rows'], 0)} messages {who} asked where the mid would stand {horizons} messages later. The day is "
         f"split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else. "
         f"Labels that reached into a stretch were purged ({purged} rows); the embargo is as long as the longest label. The ledger counts "
-        f"{number(league['trials'], 0)} trials of {league['task']}."
+        f"{number(told['leagues'][-1]['trials'], 0)} trials on this day."
     )
 
 
@@ -129,7 +129,6 @@ def terms(told: Summary) -> list[tuple[str, str]]:
     """What was run, as (name, HTML)."""
     league = told["leagues"][0]
     left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in league["left_out"].items())
-    trials = "; ".join(f"{safe(one['task'])}: {number(one['trials'], 0)}" for one in told["leagues"])
     lessons = ", ".join(number(stretch["train"], 0) for stretch in league["stretches"])
     return [
         ("Day", safe(f"{told['symbol']}, {told['date']}")),
@@ -139,7 +138,7 @@ def terms(told: Summary) -> list[tuple[str, str]]:
         ("Purged, by horizon", "; ".join(number(one["purged"], 0) for one in told["leagues"])),
         ("Features", number(league["features"], 0)),
         ("Seeds", ", ".join(map(str, league["seeds"]))),
-        ("Trials in the ledger", trials),
+        ("Trials on this day in the ledger", number(told["leagues"][-1]["trials"], 0)),
         ("Ledger", safe(told["ledger"])),
     ]
 

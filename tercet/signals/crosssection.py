@@ -4,6 +4,7 @@ A backtest on survivors' prices, or the best of many trials, looks like skill. T
 trials without skill would have looked; `Portfolio.passes` is the gate that a forecast has to get through.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,28 +43,32 @@ class PanelSettings:
     features: tuple[str, ...] = field(default=(), metadata={"help": "of the panel; none: all"})
     least: int = field(default=50, metadata={"help": "stocks that a date needs"})
     planted: float = field(default=0.0, metadata={"help": "information coefficient of a feature made of what comes: a control; 0: none"})
-    most: float = field(default=0.5, metadata={"help": "beyond which a return is cut: splits and bankruptcies are not in the prices"})
+    most: float = field(
+        default=0.5, metadata={"help": "beyond which a return is cut in what is learned: splits and bankruptcies are not in the prices"}
+    )
     half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
 
 
 def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0) -> Task:
     """Which stocks of a date will do better than its others: asked at the close every `days` days, from the next open on.
 
-    Values are returns less the mean of their date. The feature `planted` is drawn with `seed` where there is to be one.
+    What is learned is the return less the mean of its date, cut at `most`; what is earned is the same uncut. The feature `planted` is drawn
+    with `seed` where there is to be one.
     """
     settings = settings or PanelSettings()
     rows = panel(bars, settings.features or None, raw=False)
-    labels = forward_returns(bars, settings.days).drop_nulls()
-    dates = rows.frame["event_time"].unique().sort()
-    asked = dates.gather_every(settings.days)
+    labels = forward_returns(bars, settings.days)
+    asked = rows.frame["event_time"].unique().sort().gather_every(settings.days)
     joined = rows.frame.filter(pl.col("event_time").is_in(asked.implode())).join(labels, on=["event_time", "symbol"])
-    kept = joined.filter(pl.len().over("event_time") >= settings.least).sort("event_time", "symbol")
+    last = joined.select(pl.col("event_time").filter(pl.col("value").is_not_null()).max()).item() or 0
+    there = joined.drop_nulls("value")
+    kept = there.filter(pl.len().over("event_time") >= settings.least).sort("event_time", "symbol")
     if not len(kept):
         raise BadInput(f"no date has {settings.least} stocks with a return over {settings.days} days; expected some")
     names = tuple(name for name in kept.columns if name.endswith(RANKED))
     cut = pl.col("value").clip(-settings.most, settings.most)
-    value = kept.select(cut - cut.mean().over("event_time")).to_series().to_numpy()
     table = kept.select(names).to_numpy().astype(np.float32)
+    value, earned = (kept.select(one - one.mean().over("event_time")).to_series().to_numpy() for one in (cut, pl.col("value")))
     now, symbols = kept["known_time"].to_numpy(), kept["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
     if settings.planted:
         noise = np.random.default_rng(seed).standard_normal(len(value))
@@ -74,13 +79,25 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
     spans = Spans(kept["t0"].to_numpy(), kept["t1"].to_numpy(), value, np.maximum(kept["available"].to_numpy(), kept["t1"].to_numpy()))
     samples = Samples(table[order], names, now[order], spans.take(order), 400 * DAY_NS, group=symbols[order])
     half = np.full(len(value), settings.half_spread_bps * 1e-4)
-    everything = len(rows.frame.filter(pl.col("event_time").is_in(asked.implode())))
+    early = joined.filter(pl.col("event_time") <= last)
     left_out = {
-        "no return yet, or too few stocks on the date": everything - len(kept),
+        "the data end first": len(joined) - len(early),
+        "no price to buy at": early["value"].null_count(),
+        "too few stocks on the date": len(there) - len(kept),
         f"kept, but cut to {settings.most:.0%}": int((kept["value"].abs() > settings.most).sum()),
     }
     name = f"panel {settings.days} days" + (f", planted {settings.planted:g}" if settings.planted else "")
-    return Task(name, samples, value[order], half, half, 1, "return less its date's mean, cut", left_out)
+    drawn = f" planted {settings.planted:g} {seed}" if settings.planted else ""
+    experiment = f"panel {checksum(bars.frame)[:12]}{drawn}"
+    return Task(name, samples, earned[order], half, half, 1, "return less its date's mean", left_out, experiment)
+
+
+def checksum(frame: pl.DataFrame) -> str:
+    """SHA-256 of a frame's names and values: the same prices are the same experiment, whatever is asked of them."""
+    digest = hashlib.sha256(",".join(frame.columns).encode())
+    for column in frame:
+        digest.update(column.to_numpy().tobytes() if column.dtype.is_numeric() else "\n".join(column.cast(pl.String)).encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -88,21 +105,23 @@ class Portfolio:
     """What the deciles of a score made, and whether it is to be believed."""
 
     expert: str
-    returns: Floats  # of each period, after cost
+    returns: Floats  # of each period, after cost, of stocks' returns as they were learned: cut
     gross: float  # mean of a period
     net: float
     turnover: float  # share of the portfolio traded in a period
     sharpe: float  # a year
     psr: float  # chance that the true one is above 0, had it been the only trial
     dsr: float  # beside the best of all trials without skill
-    expected_maximum: float  # Sharpe ratio a year of that best one
+    uncut_sharpe: float  # a year, of what was really earned
+    uncut_dsr: float
+    expected_maximum: float  # Sharpe ratio a year of the best trial without skill
     trials: int
     ic: Mean  # rank correlation by date
 
     @property
     def passes(self) -> bool:
-        """Whether the gate lets it through."""
-        return self.dsr >= GATE
+        """Whether the gate lets it through: with the few greatest returns cut, and with them."""
+        return min(self.dsr, self.uncut_dsr) >= GATE
 
 
 @dataclass(frozen=True)
@@ -118,16 +137,16 @@ def verdict(
 ) -> Verdict:
     """Judge every expert's answers about the rows `asked` by the portfolio made of them; trials: how many fits the ledger counts."""
     settings = settings or PanelSettings()
-    dates, value, symbols = task.samples.now[asked], task.move[asked], task.samples.group[asked]
-    made = [deciles(standing.mean, value, dates, symbols, settings.half_spread_bps * 1e-4) for standing in standings]
+    dates, value, symbols = task.samples.now[asked], task.samples.spans.value[asked], task.samples.group[asked]
+    half_spread = settings.half_spread_bps * 1e-4
+    made = [deciles(standing.mean, value, dates, symbols, half_spread) for standing in standings]
     sharpes = [track(net).sharpe for _, net, _ in made]
     # Few trials, or trials that are alike, spread less than chance alone would spread them.
     variance = max(float(np.var(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0, 1.0 / len(made[0][1]))
-    periods = np.sqrt(YEAR / settings.days)
+    periods, tried = np.sqrt(YEAR / settings.days), max(trials, len(standings))
     portfolios = []
     for standing, (gross, net, turnover) in zip(standings, made, strict=True):
-        record = track(net)
-        coefficients = information_coefficients(standing.mean, value, dates, rank=True)
+        record, uncut = track(net), track(deciles(standing.mean, task.move[asked], dates, symbols, half_spread)[1])
         portfolios.append(
             Portfolio(
                 standing.expert,
@@ -137,10 +156,12 @@ def verdict(
                 turnover,
                 record.sharpe * periods,
                 probabilistic_sharpe(record),
-                deflated_sharpe(record, max(trials, len(standings)), variance),
-                expected_maximum_sharpe(max(trials, len(standings)), variance) * periods,
+                deflated_sharpe(record, tried, variance),
+                uncut.sharpe * periods,
+                deflated_sharpe(uncut, tried, variance),
+                expected_maximum_sharpe(tried, variance) * periods,
                 trials,
-                hac_mean(coefficients.values),
+                hac_mean(information_coefficients(standing.mean, value, dates, rank=True).values),
             )
         )
     enough = len(made) > 1 and len(made[0][1]) >= LEAST_PERIODS
@@ -153,7 +174,8 @@ def deciles(
 ) -> tuple[Floats, Floats, float]:
     """(gross, net) of each date in turn, and the mean turnover: half a unit long in the best tenth, half short in the worst.
 
-    Stocks of one score share what would be theirs. The last portfolio is sold; targets are met anew on each date without the drift between.
+    value: return of each stock less its date's mean. Stocks of one score share what would be theirs. Between dates a holding drifts with
+    its value; what brings it back is traded and paid for, and so is the sale of the last portfolio.
     """
     gross, net, traded = [], [], []
     held: dict[int, float] = {}
@@ -165,10 +187,11 @@ def deciles(
         _, alike = np.unique(score[rows], return_inverse=True)
         weight = (np.bincount(alike, weight) / np.bincount(alike))[alike]
         wanted = {symbol: share for symbol, share in zip(symbols[rows].tolist(), weight.tolist(), strict=True) if share != 0.0}
+        drifted = weight * (1.0 + value[rows])
         change = sum(abs(wanted.get(one, 0.0) - held.get(one, 0.0)) for one in wanted.keys() | held.keys())
         gross.append(float(weight @ value[rows]))
         net.append(gross[-1] - half_spread * change)
         traded.append(change)
-        held = wanted
+        held = {symbol: share for symbol, share in zip(symbols[rows].tolist(), drifted.tolist(), strict=True) if share != 0.0}
     net[-1] -= half_spread * sum(map(abs, held.values()))
     return np.array(gross), np.array(net), float(np.mean(traded))

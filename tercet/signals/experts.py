@@ -17,13 +17,13 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import TimeSeriesSplit
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
+from tercet.errors import BadInput
 from tercet.signals.fitted import Model, Numbers
 from tercet.signals.samples import CLASSES, DIRECTION, Lesson, Questions
-from tercet.signals.walkforward import inner
+from tercet.signals.walkforward import inner, inner_rows
 
 STILL = 1e-6  # of a feature's largest value: a float32 that never moves spreads less
 CLIP = 8.0  # standard deviations beyond which a feature says no more
@@ -263,6 +263,7 @@ class Machine:
     kernel: str = field(default="linear", metadata={"help": "linear or rbf"})
     cost: float = field(default=1.0, metadata={"help": "of a row on the wrong side, against the margin"})
     newest: int = field(default=4000, metadata={"help": "rows that Gaussian kernels learn from, evenly taken from the lesson"})
+    checked: float = field(default=0.3, metadata={"help": "share of a lesson on directions, its newest, that distances become chances by"})
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """Chances come of the distances by Platt's logistic fit, made on rows that the machine has not seen."""
@@ -277,7 +278,11 @@ class Machine:
             machine = SVC(C=self.cost) if direction else SVR(C=self.cost)
         if not direction:
             return learned(TransformedTargetRegressor(machine, transformer=StandardScaler()), part)
-        return learned(CalibratedClassifierCV(machine, cv=TimeSeriesSplit(2)), part)
+        early, late = inner_rows(part, self.checked)
+        for rows, what in ((early, "learned from"), (late, "calibrated on")):
+            if missing := set(part.values.tolist()) - set(part.values[rows].tolist()):
+                raise BadInput(f"{self.name}: no label of the {len(rows)} rows {what} is {min(missing):g}; expected some of each class")
+        return learned(CalibratedClassifierCV(machine, cv=[(early, late)]), part)
 
 
 Rows = tuple[Numbers, Numbers]

@@ -87,7 +87,7 @@ def evaluate(
     for expert in experts:
         standings.append(_standing(task, expert, folds, asked, ledger, seed, tell))
     purged = sum(fold.purged for fold in folds)
-    trials, stretches = ledger.count(task.name), tuple(_stretch(task, fold) for fold in folds)
+    trials, stretches = ledger.count(task.experiment), tuple(_stretch(task, fold) for fold in folds)
     return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), trials, seed, stretches, asked)
 
 
@@ -114,8 +114,8 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
         forecast.append(answer.mean if task.samples.target != DIRECTION else answer.mean * np.abs(task.move[fold.train]).mean())
         by_fold.append(_scores(task, fold.test, answer, decided[-1], forecast[-1])[0])
         numbers = {score: value for score, value in by_fold[-1].items() if value is not None}
-        terms = asdict(expert) | {"seed": seed}  # type: ignore[call-overload]  # experts are dataclasses
-        ledger.record(task.name, expert.name, terms, model.lineage.data, (int(lesson.now.min()), model.max_known_time), numbers)
+        terms = asdict(expert) | {"seed": seed, "task": task.name}  # type: ignore[call-overload]  # experts are dataclasses
+        ledger.record(task.experiment, expert.name, terms, model.lineage.data, (int(lesson.now.min()), model.max_known_time), numbers)
     mean = np.concatenate([answer.mean for answer in answers])
     chances = (
         np.concatenate([answer.chances for answer in answers if answer.chances is not None]) if answers[0].chances is not None else None

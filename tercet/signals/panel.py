@@ -27,6 +27,7 @@ INTERACTED: Final = (
     "dollar_volume_21",
     "amihud_21",
 )
+DAY_NS: Final = 86_400 * 10**9
 BARS: Final = ("open", "high", "low", "close", "volume")
 _BLOCK: Final = 16  # features at a time: 350 stocks × 5,000 days × 16 columns are 224 MB
 _POINT: Final = float(
@@ -111,10 +112,12 @@ def figures(rows: Table, told: Table, values: Iterable[str] | None = None, laten
 
 
 def forward_returns(bars: Table, days: int, lag: int = 1, *, entry: Literal["open", "close"] = "open") -> pl.DataFrame:
-    """For each row of `bars` the return over `days` from the open (or close) `lag` of the symbol's days later to the same `days` on.
+    """For each row of `bars` the return over `days` from the open (or close) `lag` days of the market later to the same `days` on.
 
-    Columns event_time, symbol, t0, t1 (when the two prices were made, ns), value, available (when the last of them was known, ns).
-    Where a price is missing or has not been made, t1, value and available are null; t0 too where there is no such day.
+    Columns event_time, symbol, t0, t1 (when the two prices are made, ns), value, available (when the last of them was known, ns). A day of
+    the market (UTC) is one on which some symbol has a row. Where a symbol has no price to sell at, for a while or for ever, the last close
+    before stands for it: who held it had that, and a stock that dies keeps its labels (what a delisting paid belongs in its last row).
+    t0 is null where there is no price to buy at, t1, value and available are null there too and where the data end first.
     """
     if days < 1 or lag < 1:
         raise BadInput(f"days was {days}, lag {lag}; expected 1 or more of both: nobody trades at the close that he decides on")
@@ -123,19 +126,33 @@ def forward_returns(bars: Table, days: int, lag: int = 1, *, entry: Literal["ope
     made = opening(pl.col(EVENT)) if entry == "open" else pl.col(EVENT)
     # An open is known when it is made, unless its source is late even for the close.
     known = made + (pl.col(KNOWN) - pl.col(EVENT))
-    start, end = -lag, -lag - days
-    frame = _checked(bars).lazy().sort("symbol", EVENT).with_columns(_made=made, _known=known, _price=pl.col(entry))
-    value = (pl.col("_price").shift(end) / pl.col("_price").shift(start) - 1).over("symbol")
-    labels = frame.select(
+    frame = _checked(bars).with_columns(
+        _day=(pl.col(EVENT) // DAY_NS).rank("dense").cast(pl.Int64), _made=made, _known=known, _price=pl.col(entry)
+    )
+    if len(twice := frame.select("symbol", "_day").filter(pl.struct("symbol", "_day").is_duplicated())):
+        raise BadInput(f"{twice['symbol'][0]} had two rows on one day (UTC); expected daily bars, one a day")
+    market = frame.group_by(_sold=pl.col("_day")).agg(_closed=pl.col("_made").max(), _told=pl.col("_known").max())
+    bought = frame.drop_nulls("_price").select("symbol", _bought="_day", t0="_made", _paid="_price", _paid_known="_known")
+    sold = frame.drop_nulls("_price").select("symbol", _sold="_day", _ended="_made", _got="_price", _got_known="_known")
+    closes = frame.select("symbol", _sold="_day", _last="close", _last_known=KNOWN).sort("_sold")
+    labels = (
+        frame.with_columns(_bought=pl.col("_day") + lag, _sold=pl.col("_day") + lag + days)
+        .join(bought, on=["symbol", "_bought"], how="left")
+        .join(sold, on=["symbol", "_sold"], how="left")
+        .join(market, on="_sold", how="left")
+        .sort("_sold")
+        .join_asof(closes, on="_sold", by="symbol", allow_exact_matches=False, check_sortedness=False)
+    )
+    whole = pl.col("t0").is_not_null() & pl.col("_closed").is_not_null()
+    got, told = pl.coalesce("_got", "_last"), pl.coalesce("_got_known", pl.max_horizontal("_told", "_last_known"))
+    return labels.select(
         EVENT,
         "symbol",
-        t0=pl.col("_made").shift(start).over("symbol"),
-        t1=pl.col("_made").shift(end).over("symbol"),
-        value=value,
-        available=pl.max_horizontal(pl.col("_known").shift(start), pl.col("_known").shift(end)).over("symbol"),
-    )
-    there = pl.col("value").is_not_null()
-    return labels.with_columns(pl.when(there).then(pl.col("t1", "available"))).sort(EVENT, "symbol").collect()
+        "t0",
+        t1=pl.when(whole).then(pl.coalesce("_ended", "_closed")),
+        value=pl.when(whole).then(got / pl.col("_paid") - 1),
+        available=pl.when(whole).then(pl.max_horizontal("_paid_known", told)),
+    ).sort(EVENT, "symbol")
 
 
 def _chosen(names: Iterable[str] | None, known: dict[str, Known]) -> list[Known]:

@@ -1,7 +1,7 @@
 """A daily cross-section, asked and judged: a league a horizon, and the portfolios of those experts that tell stocks apart."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +34,25 @@ class PanelsSettings:
 def judged(
     bars: Table, experts: Sequence[Expert], settings: PanelsSettings, ledger: Ledger, tell: Tell = lambda what: None
 ) -> Iterator[tuple[League, Verdict, list[str]]]:
-    """For each horizon the league, the verdict on its portfolios, and the experts that said the same of all stocks of some date."""
-    for days in settings.horizons:
-        chosen = PanelSettings(days=days, planted=settings.planted)
-        task = panel_task(bars, chosen)
+    """For each horizon the league, the verdict on its portfolios, and the experts that said the same of all stocks of some date.
+
+    The trials of all horizons are made before any of them is judged.
+    """
+    asked = [PanelSettings(days=days, planted=settings.planted) for days in settings.horizons]
+    tasks = [panel_task(bars, one) for one in asked]
+    split = WalkForward(folds=settings.folds)
+    leagues = []
+    for task in tasks:
 
         def said(what: str, name: str = task.name) -> None:
             tell(f"{name}: {what}")
 
-        league = evaluate(task, experts, WalkForward(folds=settings.folds), ledger, tell=said)
+        leagues.append(evaluate(task, experts, split, ledger, tell=said))
+    for one, task, ran in zip(asked, tasks, leagues, strict=True):
+        league = replace(ran, trials=ledger.count(task.experiment))
         dates = task.samples.now[league.asked]
         telling = [standing for standing in league.standings if tells_apart(standing, dates)]
-        found = verdict(task, telling, league.asked, league.trials, chosen) if telling else Verdict((), None)
+        found = verdict(task, telling, league.asked, league.trials, one) if telling else Verdict((), None)
         yield league, found, [one.expert for one in league.standings if not tells_apart(one, dates)]
 
 

@@ -112,6 +112,7 @@ class Lesson(Questions):
         """Some of it, as known by `fit_time`."""
         known = self.spans.take(places)
         _refuse_unknown(known, self.now[places], fit_time)
+        _refuse_one_class(known, self.target, "a part of a lesson")
         return replace(self, rows=self.rows[places], now=self.now[places], spans=known, fit_time=fit_time)
 
     def questions(self, places: NDArray[np.int64]) -> Questions:
@@ -177,8 +178,7 @@ class Samples:
             raise BadInput("a lesson had no rows; expected one or more")
         known = self.spans.take(rows)
         _refuse_unknown(known, self.now[rows], fit_time)
-        if self.target == DIRECTION and len(np.unique(known.value)) < 2:
-            raise BadInput(f"all {len(rows)} labels of a lesson were {known.value[0]:g}; expected two classes or more")
+        _refuse_one_class(known, self.target, "a lesson")
         last = int(rows.max()) + 1
         return Lesson(
             self.features[:last],
@@ -203,6 +203,11 @@ def _asked(features: NDArray[np.floating], rows: NDArray[np.int64], now: NDArray
         raise BadInput("no rows were asked about; expected one or more")
     last = int(rows.max()) + 1
     return Questions(features[:last], rows, now, group[:last])
+
+
+def _refuse_one_class(spans: Spans, target: str, what: str) -> None:
+    if target == DIRECTION and len(np.unique(spans.value)) < 2:
+        raise BadInput(f"all {len(spans)} labels of {what} were {spans.value[0]:g}; expected two classes or more")
 
 
 def _refuse_unknown(spans: Spans, now: NDArray[np.int64], fit_time: int | None) -> None:

@@ -33,6 +33,7 @@ class Task:
     apart: int  # decisions between two trades, so that they do not overlap
     unit: str
     left_out: dict[str, int]  # rows that are in the data and not here, by reason
+    experiment: str  # what all trials on the same data are counted under, whatever was asked of them
 
 
 def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, frame: pl.DataFrame | None = None) -> Task:
@@ -56,7 +57,8 @@ def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, fr
     told = directions(moved, band * half[moved.rows])
     samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, MEMORY, DIRECTION)
     at_end = half[moved.rows + horizon]
-    return Task(f"direction {horizon}", samples, moved.spans.value, half[moved.rows], at_end, horizon, "ticks", left_out)
+    experiment = f"direction {day.meta.symbol} {day.meta.date} {day.meta.events_sha256[:12]}"
+    return Task(f"direction {horizon}", samples, moved.spans.value, half[moved.rows], at_end, horizon, "ticks", left_out, experiment)
 
 
 def message_features(day: Day, latency_ns: int = 0) -> pl.DataFrame:

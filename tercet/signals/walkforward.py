@@ -116,10 +116,16 @@ def purge(samples: Samples, candidates: Rows, tests: list[Rows], embargo: int, f
 
 def inner(lesson: Lesson, share: float) -> tuple[Lesson, Lesson]:
     """A lesson's early part and its newest `share`, none of the first's labels reaching into the second: for tuning inside a lesson."""
+    early, late = inner_rows(lesson, share)
+    return lesson.part(early, int(lesson.now[late[0]]) - 1), lesson.part(late, lesson.fit_time)
+
+
+def inner_rows(lesson: Lesson, share: float) -> tuple[Rows, Rows]:
+    """Places in a lesson of the two parts of `inner`."""
     times = np.unique(lesson.now)
     cut = int(times[int((1.0 - share) * len(times))])
     late = np.flatnonzero(lesson.now >= cut)
     early = np.flatnonzero((lesson.spans.t1 < cut) & (lesson.spans.available < cut) & (lesson.now < cut))
     if len(early) < 2 or len(late) < 2:
         raise BadInput(f"a lesson of {len(lesson.rows)} rows has {len(early)} and {len(late)} in its two parts; expected more rows")
-    return lesson.part(early, cut - 1), lesson.part(late, lesson.fit_time)
+    return early, late

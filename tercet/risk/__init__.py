@@ -1,0 +1,1 @@
+"""What may go wrong: forecasts of volatility, correlation, tails and crashes, and the one posture that they set."""

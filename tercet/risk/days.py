@@ -1,0 +1,136 @@
+"""Days of a market as a risk model sees them: in order of when they were known, and nothing of a later one in an earlier one's forecast."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.signals.series import Floats
+from tercet.signals.timed import KNOWN, Table
+
+NONE: Final = np.empty(0)
+COLUMNS: Final = {"returns": "return", "within": "open_close", "realised": "rv", "vix": "vix", "quarticity": "quarticity"}
+BARS: Final = ("open", "high", "low", "close")
+FLOOR: Final = 1e-4  # percent²: no day moves less than a basis point
+CARRIED: Final = 5  # days that a missing VIX is carried over
+
+
+@dataclass(frozen=True)
+class MarketDays:
+    """Days of one market, n of them; what a source does not have is empty. Returns are percent, variances percent².
+
+    known: ns; returns: close to close; within: open to close; realised: variance within the day, from its ticks; ranged: the same from its
+    open, high, low and close (Rogers & Satchell 1991) plus the square of the gap before it; quarticity: realised, percent⁴.
+    """
+
+    known: NDArray[np.int64]
+    returns: Floats
+    within: Floats = field(default_factory=lambda: NONE)
+    realised: Floats = field(default_factory=lambda: NONE)
+    ranged: Floats = field(default_factory=lambda: NONE)
+    vix: Floats = field(default_factory=lambda: NONE)
+    quarticity: Floats = field(default_factory=lambda: NONE)
+
+    def __post_init__(self) -> None:
+        """Refuse days out of order and numbers that are none."""
+        count = len(self.known)
+        if count == 0:
+            raise BadInput("there were no days; expected some")
+        if (np.diff(self.known) <= 0).any():
+            place = int(np.flatnonzero(np.diff(self.known) <= 0)[0]) + 1
+            raise BadInput(f"day {place} was not known after the day before it; expected days in order, each once")
+        for name in self.there():
+            values = getattr(self, name)
+            if len(values) != count:
+                raise BadInput(f"{name} had {len(values)} values for {count} days; expected one each")
+            wrong = ~np.isfinite(values) if name in ("returns", "within") else ~(values > 0) | ~np.isfinite(values)
+            if wrong.any():
+                place, expected = int(wrong.argmax()), "a number" if name in ("returns", "within") else "a number above 0"
+                raise BadInput(f"{name} of day {place} was {values[place]}; expected {expected}")
+        if not np.ptp(self.returns[:count]) > 0 and count > 1:
+            raise BadInput(f"all {count} returns were {self.returns[0]:g}; expected prices that move")
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.known)
+
+    def there(self) -> tuple[str, ...]:
+        """The names of the series that are not empty; returns is always."""
+        return tuple(one.name for one in fields(self)[1:] if one.name == "returns" or len(getattr(self, one.name)))
+
+    def until(self, count: int) -> "MarketDays":
+        """The first `count` days."""
+        return self[:count]
+
+    def __getitem__(self, rows: slice) -> "MarketDays":
+        """Some of them, in order."""
+        return replace(self, **{one.name: getattr(self, one.name)[rows] for one in fields(self)})
+
+    @property
+    def target(self) -> Floats:
+        """What a variance forecast is judged by: realised variance, of the range, or the squared return, the best that is there.
+
+        A noisy proxy ranks forecasts as the truth would, if it is unbiased and the loss is QLIKE or MSE (Patton 2011).
+        """
+        for given in (self.realised, self.ranged):
+            if len(given):
+                return given
+        return np.asarray(np.maximum(self.returns**2, FLOOR))
+
+
+@dataclass(frozen=True)
+class Read:
+    """Days, and how many rows were left out or carried over for which reason."""
+
+    days: MarketDays
+    counts: dict[str, int]
+
+
+def market_days(table: Table) -> Read:
+    """Days of a table of one series: columns `return` (percent) and what there is of open_close, rv, vix and quarticity; or bars.
+
+    Of bars (open, high, low, close) returns and ranges are made. Days before the first that has all columns, and later days without a
+    realised variance, are left out and counted; a missing VIX is the last one, for five days at most.
+    """
+    if table.keys and table.frame.select(table.keys).n_unique() > 1:
+        raise BadInput(f"there were {table.frame.select(table.keys).n_unique()} series; expected one: filter the table")
+    if table.revised:
+        raise BadInput("the days had revised rows; expected one vintage of each: history.first")
+    frame, counts = table.frame, {}
+    if "return" not in frame.columns:
+        frame = _of_bars(frame)
+    names = {name: column for name, column in (COLUMNS | {"ranged": "ranged"}).items() if column in frame.columns}
+    if "vix" in names:
+        carried = frame["vix"].forward_fill(CARRIED)
+        counts["VIX carried over"] = frame["vix"].null_count() - carried.null_count()
+        frame = frame.with_columns(carried)
+    whole = frame.select(pl.all_horizontal(pl.col(*names.values()).is_not_null())).to_series()
+    if not whole.any():
+        raise BadInput(f"no day has all of {', '.join(names.values())}; expected some")
+    first = int(whole.arg_max() or 0)
+    counts["before the first whole day"] = first
+    frame, whole = frame[first:], whole[first:]
+    counts["later days that miss something"] = int((~whole).sum())
+    if missing := frame["return"].null_count():
+        raise BadInput(f"{missing} returns were missing between others; expected none: what came between is lost")
+    # A day that is left out is not without its return: the next one has both.
+    total = pl.col("return").cum_sum().filter(pl.lit(whole))
+    kept = frame.select(KNOWN, *names.values()).filter(whole)
+    summed = frame.select(total.diff().fill_null(total.first() - 0.0)).to_series()
+    kept = kept.with_columns(pl.when(pl.int_range(pl.len()) > 0).then(summed).otherwise(pl.col("return")).alias("return"))
+    given = {name: kept[column].to_numpy().astype(np.float64) for name, column in names.items()}
+    return Read(MarketDays(kept[KNOWN].to_numpy(), **given), {reason: count for reason, count in counts.items() if count})
+
+
+def _of_bars(frame: pl.DataFrame) -> pl.DataFrame:
+    if missing := [name for name in BARS if name not in frame.columns]:
+        raise BadInput(f"the days had neither a column return nor {', '.join(missing)}; expected one or the other")
+    o, h, low, c = (pl.col(name).log() for name in BARS)
+    gap = o - c.shift(1)
+    ranged = 1e4 * ((h - o) * (h - c) + (low - o) * (low - c) + gap**2)
+    return frame.with_columns(
+        (100 * (c - c.shift(1))).alias("return"), (100 * (c - o)).alias("open_close"), pl.max_horizontal(ranged, FLOOR).alias("ranged")
+    )

@@ -1,0 +1,167 @@
+"""One posture from all that is forecast: how boldly to act, as a multiplier and as one of four states with hard caps.
+
+A worse input never makes it bolder, whatever came before; what is stale or no number makes it at least DEFENSIVE.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from math import isfinite
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.errors import BadInput
+from tercet.messages import Posture
+from tercet.signals.series import Floats
+
+
+class State(IntEnum):
+    """From bold to nothing at all."""
+
+    NORMAL = 0
+    CAUTIOUS = 1
+    DEFENSIVE = 2
+    HALT = 3
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What may be done in a state, as shares of what may be done in NORMAL."""
+
+    participation: float = field(metadata={"help": "of a parent's highest participation"})
+    child: float = field(metadata={"help": "of the largest child order"})
+    passive: float = field(metadata={"help": "least share of orders that wait in the book instead of crossing"})
+    gross: float = field(metadata={"help": "of gross exposure"})
+    net: float = field(metadata={"help": "of net exposure"})
+    name: float = field(metadata={"help": "of exposure to one name"})
+
+
+CAPS: Final[Mapping[State, Caps]] = {
+    State.NORMAL: Caps(1.0, 1.0, 0.0, 1.0, 1.0, 1.0),
+    State.CAUTIOUS: Caps(0.75, 0.5, 0.25, 0.75, 0.75, 0.75),
+    State.DEFENSIVE: Caps(0.5, 0.25, 0.5, 0.4, 0.4, 0.4),
+    State.HALT: Caps(0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
+}
+
+
+@dataclass(frozen=True)
+class Risks:
+    """What is forecast, and how late it is. Every one of them is worse when it is greater; NaN is as bad as stale."""
+
+    volatility: float = field(metadata={"help": "of a year, percent"})
+    shortfall: float = field(metadata={"help": "expected loss of a day beyond its 5% quantile, percent, above 0"})
+    drawdown: float = field(metadata={"help": "share lost since the peak, 0 to 1"})
+    stress: float = field(metadata={"help": "probability of a crash, 0 to 1"})
+    width: float = field(metadata={"help": "of the forecast's interval, beside its usual one less 1; 0 or more"})
+    late_s: float = field(default=0.0, metadata={"help": "seconds since the newest input was known"})
+
+
+@dataclass(frozen=True)
+class PostureSettings:
+    """What is aimed at, and when a state begins and ends."""
+
+    volatility: float = field(default=12.0, metadata={"help": "of a year that is aimed at, percent"})
+    shortfall: float = field(default=1.8, metadata={"help": "of a day that is aimed at, percent"})
+    drawdown_begins: float = field(default=0.05, metadata={"help": "from which exposure falls"})
+    drawdown_ends: float = field(default=0.3, metadata={"help": "at which least of it is left"})
+    least: float = field(default=0.2, metadata={"help": "that a drawdown alone leaves: without any, nothing would be earned back"})
+    stress: float = field(default=1.0, metadata={"help": "share of exposure that a certain crash takes"})
+    enters: tuple[float, float, float] = field(default=(0.8, 0.45, 0.05), metadata={"help": "multipliers below which states 1-3 begin"})
+    margin: float = field(default=0.1, metadata={"help": "above those multipliers that a state may end"})
+    dwell: int = field(default=5, metadata={"help": "updates in a row above it that a state takes to end"})
+    stale_s: float = field(default=3 * 86_400.0, metadata={"help": "seconds after which inputs are stale"})
+
+    def __post_init__(self) -> None:
+        """Refuse what is no order of states."""
+        rising = 1.0 >= self.enters[0] > self.enters[1] > self.enters[2] >= 0.0
+        if not (rising and self.margin >= 0 and self.dwell >= 1 and self.volatility > 0 and self.shortfall > 0 and self.stale_s > 0):
+            raise BadInput(f"{self}; expected enters that fall from 1 or less to 0 or more, aims above 0, margin >= 0 and dwell >= 1")
+        if not 0.0 <= self.drawdown_begins < self.drawdown_ends <= 1.0 or not 0.0 <= self.least <= 1.0 or not 0.0 <= self.stress <= 1.0:
+            raise BadInput(f"{self}; expected 0 <= drawdown_begins < drawdown_ends <= 1, least and stress from 0 to 1")
+
+
+def multiplier(risks: Risks, settings: PostureSettings) -> float:
+    """Share of full exposure, 0 to 1: min(σ*/σ̂, ES*/ÊS, drawdown throttle, 1 − κ·P(stress), 1/(1 + width)); NaN where an input is."""
+    if not all(isfinite(getattr(risks, one.name)) for one in fields(risks)):
+        return float("nan")
+    gone = (risks.drawdown - settings.drawdown_begins) / (settings.drawdown_ends - settings.drawdown_begins)
+    shares = (
+        1.0,
+        settings.volatility / max(risks.volatility, settings.volatility),
+        settings.shortfall / max(risks.shortfall, settings.shortfall),
+        1.0 - (1.0 - settings.least) * min(max(gone, 0.0), 1.0),
+        1.0 - settings.stress * min(max(risks.stress, 0.0), 1.0),
+        1.0 / (1.0 + max(risks.width, 0.0)),
+    )
+    return min(shares)
+
+
+class Stance:
+    """The posture while time goes on: a latch a state.
+
+    Each is set at once where the multiplier falls below its threshold, and let go when it has been a margin above it for `dwell` updates
+    in a row. The state is the worst that is set: so it neither flaps, nor does a worse history ever end in a milder one.
+    """
+
+    def __init__(self, settings: PostureSettings | None = None) -> None:
+        """As if nothing had ever been wrong."""
+        self.settings = settings or PostureSettings()
+        self._left = [0, 0, 0]  # updates until each latch is let go; 0: not set
+
+    def update(self, time: int, risks: Risks) -> Posture:
+        """The posture at `time`, ns, from what is forecast then."""
+        share, reasons = self._share(risks)
+        for place, enter in enumerate(self.settings.enters):
+            if share < enter:
+                self._left[place] = self.settings.dwell
+            elif self._left[place]:
+                within = share < min(enter + self.settings.margin, 1.0)
+                self._left[place] = self.settings.dwell if within else self._left[place] - 1
+        state = State(max((place + 1 for place, left in enumerate(self._left) if left), default=0))
+        caps = CAPS[state]
+        return Posture(
+            time=time,
+            state=state.name,
+            level=int(state),
+            multiplier=0.0 if state == State.HALT else min(share, caps.gross),
+            participation=caps.participation,
+            child=caps.child,
+            passive=caps.passive,
+            gross=caps.gross,
+            net=caps.net,
+            name=caps.name,
+            reason=reasons,
+        )
+
+    def _share(self, risks: Risks) -> tuple[float, str]:
+        """The multiplier, and what has set it; what cannot be known counts as the middle of DEFENSIVE, or worse where the rest is."""
+        known = multiplier(risks, self.settings)
+        blind = not isfinite(known)
+        late = not risks.late_s <= self.settings.stale_s
+        if not (blind or late):
+            return known, binding(risks, self.settings)
+        held = [] if not isfinite(known) else [known]
+        seen = {one.name: getattr(risks, one.name) for one in fields(risks)}
+        calm = Risks(0.0, 0.0, 0.0, 0.0, 0.0)
+        rest = Risks(**{name: value if isfinite(value) else getattr(calm, name) for name, value in seen.items()})
+        held.append(multiplier(rest, self.settings))
+        middle = 0.5 * (self.settings.enters[1] + self.settings.enters[2])
+        wrong = ", ".join(name for name, value in seen.items() if not isfinite(value)) or f"{risks.late_s:g} s late"
+        return min(middle, *held), f"blind: {wrong}"
+
+
+def binding(risks: Risks, settings: PostureSettings) -> str:
+    """The input that sets the multiplier; none where it is 1."""
+    calm = {"volatility": 0.0, "shortfall": 0.0, "drawdown": 0.0, "stress": 0.0, "width": 0.0}
+    alone = {name: multiplier(Risks(**(calm | {name: getattr(risks, name)})), settings) for name in calm}
+    worst = min(alone, key=lambda name: alone[name])
+    return worst if alone[worst] < 1.0 else "none"
+
+
+def walked(time: NDArray[np.int64], risks: list[Risks], settings: PostureSettings | None = None) -> tuple[list[Posture], Floats]:
+    """The posture at each time, in order, and its multiplier (n,)."""
+    stance = Stance(settings)
+    found = [stance.update(int(now), one) for now, one in zip(time, risks, strict=True)]
+    return found, np.array([one.multiplier for one in found])
