@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tercet.signals.crosssection import checksum
 from tercet.signals.experts import Forest, Logistic
 from tercet.signals.league import evaluate
 from tercet.signals.samples import DIRECTION, Samples, Spans
@@ -26,7 +27,6 @@ from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
 
-NAME = "fischer-krauss"
 LEARNED, TRADED, BACK, K = 750, 250, 240, 10
 SPANS = {f"r{days}": days for days in (*range(1, 21), *range(40, BACK + 1, 20))}
 HALF_TURN, CUT = 5e-4, 0.5  # beyond 50% a day's return is cut: splits and bankruptcies are not in the prices
@@ -60,23 +60,23 @@ def asked(closes: pl.DataFrame) -> pl.DataFrame:
     return told.with_columns(beats=2.0 * (pl.col("next") > pl.col("next").median().over("known_time")) - 1.0)
 
 
-def study(rows: pl.DataFrame, names: list[str]) -> Task:
+def study(rows: pl.DataFrame, names: list[str], experiment: str) -> Task:
     """Which stocks will beat the next day's median, by the features named."""
     now, ends, beats, stocks, move = (rows[name].to_numpy() for name in ("known_time", "ends", "beats", "symbol", "next"))
     spans, half = Spans(now, ends, beats, ends), np.full(len(rows), HALF_TURN)
     samples = Samples(rows.select(names).to_numpy(), tuple(names), now, spans, 360 * DAY_NS, DIRECTION, stocks)
-    return Task(NAME, samples, move, half, half, 1, "return of the next day", {})
+    return Task("beats the median", samples, move, half, half, 1, "return of the next day", {}, experiment)
 
 
-def forecasts(rows: pl.DataFrame, ledger: Ledger, drawn: int) -> Iterator[pl.DataFrame]:
+def forecasts(rows: pl.DataFrame, ledger: Ledger, experiment: str, drawn: int) -> Iterator[pl.DataFrame]:
     """For each stretch of TRADED days its rows and every expert's score, learned on the LEARNED days before; drawn: rows an epoch."""
     split = WalkForward(folds=1, first=LEARNED / (LEARNED + TRADED), window=(LEARNED - BACK) / (LEARNED + TRADED))
     plain = [Logistic(), Forest(trees=100, depth=10, share=0.2, rows=0.1), Perceptrons(epochs=20, rows=10 * drawn)]
     dates = rows["known_time"].unique().sort()
     for first in range(0, len(dates) - LEARNED - TRADED + 1, TRADED):
         period = rows.filter(pl.col("known_time").is_between(dates[first], dates[first + LEARNED + TRADED - 1]))
-        spans = evaluate(study(period, list(SPANS)), plain, split, ledger)
-        days = evaluate(study(period, ["r1"]), [Lstm(steps=BACK, epochs=10, rows=drawn, patience=3)], split, ledger)
+        spans = evaluate(study(period, list(SPANS), experiment), plain, split, ledger)
+        days = evaluate(study(period, ["r1"], experiment), [Lstm(steps=BACK, epochs=10, rows=drawn, patience=3)], split, ledger)
         scores = {one.expert: one.mean for one in (*days.standings, *spans.standings)}
         yield period[spans.asked].with_columns(pl.Series(name, score) for name, score in scores.items())
 
@@ -111,12 +111,13 @@ def main(prices: Path | None) -> None:
     """The study, and its verdict before and after 2010."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "trials.jsonl") if prices is None else Ledger()
-        rows = asked(made() if prices is None else bars(prices).table.frame.select("known_time", "symbol", "close"))
+        closes = made() if prices is None else bars(prices).table.frame.select("known_time", "symbol", "close")
+        rows, experiment = asked(closes), f"fischer-krauss {checksum(closes)[:12]}"
         stretches = []
-        for stretch in forecasts(rows, ledger, 1_000 if prices is None else 5_000):
+        for stretch in forecasts(rows, ledger, experiment, 1_000 if prices is None else 5_000):
             stretches.append(stretch.with_columns(reversal=-pl.col("r1"), day=pl.from_epoch("known_time", "ns").dt.date()))
             print(f"traded {stretches[-1]['day'].min()} to {stretches[-1]['day'].max()}", flush=True)
-        trials = ledger.count(NAME)
+        trials = ledger.count(experiment)
     if not stretches:
         raise SystemExit(f"{prices}: expected {LEARNED + TRADED + 3} dates or more, each with {4 * K} stocks or more")
     told = pl.concat(stretches)

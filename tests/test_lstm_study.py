@@ -70,8 +70,8 @@ def test_the_study_finds_a_planted_reversal_and_nothing_where_there_is_none(back
     example = Example(**SMALL)
     rows = example.asked(example.made(stocks=40, back=back))
     ledger = Ledger(tmp_path / "trials.jsonl")
-    told = next(iter(example.forecasts(rows, ledger, 1000)))
-    assert ledger.count("fischer-krauss") == 4
+    told = next(iter(example.forecasts(rows, ledger, "planted", 1000)))
+    assert ledger.count("planted") == 4
     dates = rows["known_time"].unique().sort()
     assert told["known_time"].unique().sort().equals(dates[240:360])
     assert all(trial.span[1] <= dates[240] - 1 for trial in ledger.trials())
