@@ -1,6 +1,7 @@
 """What `tercet forecast evaluate` can evaluate: one function a kind of task, each returning a Result."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,20 +124,52 @@ def counts(league: dict[str, Any]) -> str:
 
 
 def by_order_flow(place: str, asked: Asked) -> Result:
-    """How much of the mid's change order flow explains."""
+    """How much of the mid's change order flow explains: of one day, or of several symbols' of one date, each with the others' beside."""
+    from tercet.report import crossimpact as several
     from tercet.report import orderflow as pages
     from tercet.signals.ofi import OfiSettings, explain
 
     asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted")
-    day, settings = stored(place), OfiSettings()
-    asked.tell(f"order flow of {len(day.events):,} events", 0, 1)
-    found = [dataclasses.asdict(row) for row in explain(day, settings)]
-    told = about(place, day) | {"window_s": settings.window_s, "rows": found, "warnings": []}
-    table = columns("over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows")
-    for row in found:
+    places = [place] if os.path.exists(place) else place.split(",")  # Path.exists raises where a name is too long
+    days, settings = [stored(one) for one in places], OfiSettings()
+    if len(days) > 1:
+        from tercet.signals.crossimpact import cross, refuse_strangers
+
+        refuse_strangers(days)
+    found = []
+    for number_of, (one, day) in enumerate(zip(places, days, strict=True)):
+        asked.tell(f"order flow of {day.meta.symbol}, {len(day.events):,} events", number_of, len(days))
+        rows = [dataclasses.asdict(row) for row in explain(day, settings)]
+        found.append(about(one, day) | {"window_s": settings.window_s, "rows": rows})
+    tables = [own_table(one, named=len(days) > 1) for one in found]
+    if len(days) == 1:
+        told = found[0] | {"warnings": []}
+        return Result(tables, [pages.asked(told)], told, lambda command: pages.page(told, command))
+    asked.tell("what others' flow adds", len(days), len(days))
+    crossed = [dataclasses.asdict(row) for row in cross(days, settings)]
+    shared = {name: found[0][name] for name in ("date", "tz", "window_s")}
+    both: dict[str, Any] = {"symbols": [day.meta.symbol for day in days], **shared, "days": found, "cross": crossed, "warnings": []}
+    return Result([*tables, cross_table(crossed)], [several.asked(both)], both, lambda command: several.page(both, command))
+
+
+def own_table(told: dict[str, Any], *, named: bool) -> Table:
+    """A row an interval and model."""
+    table = columns("over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows", title=told["symbol"] if named else "")
+    for row in told["rows"]:
         numbers = (number(row[name], 3) for name in ("r2", "error", "adjusted", "ahead"))
         table.add_row(f"{row['seconds']} s", row["model"], *numbers, str(row["windows"]))
-    return Result([table], [pages.asked(told)], told, lambda command: pages.page(told, command))
+    return table
+
+
+def cross_table(crossed: list[dict[str, Any]]) -> Table:
+    """A row a symbol, interval and whose seconds move."""
+    title = "with the others' flow: R² in its window, and ahead"
+    table = columns("symbol", "over", "moves", "own", "+ others", "own ahead", "+ others", "gain", "± s.e.", "chosen", title=title)
+    for row in crossed:
+        numbers = (number(row[name], 3) for name in ("own", "all", "own_ahead", "all_ahead", "gain", "error"))
+        chosen = percent(sum(row["chosen"].values()) / len(row["chosen"]), 0)
+        table.add_row(row["symbol"], f"{row['seconds']} s", row["moves"], *numbers, chosen)
+    return table
 
 
 # The simulation of Gu, Kelly and Xiu ---------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="gkx, ofi:DAY, direction:DAY or panel:FILE.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="gkx, ofi:DAY[,DAY...], direction:DAY or panel:FILE.")],
     experts: Annotated[str | None, typer.Option(help="Names, with commas; a few that are quick where not given.")] = None,
     folds: Annotated[int | None, typer.Option(help="Stretches of time that are asked, each of a model of what lay before it.")] = None,
     horizons: Annotated[str | None, typer.Option(help="Messages (10,50,100), or days of a panel (5), with commas.")] = None,

@@ -83,11 +83,11 @@ def _explained(seconds: int, model: str, windows: list[tuple[Floats, Floats]], b
     before: tuple[Floats, Floats] | None = None  # levels' weights and coefficients
     for flows, changes in windows:
         if before is not None:
-            ahead.append(1.0 - _share(changes, _design(flows, before[0]) @ before[1]))
-        weights = _weights(model, flows)
+            ahead.append(1.0 - unexplained(changes, _design(flows, before[0]) @ before[1]))
+        weights = weights_of(model, flows)
         design = _design(flows, weights)
         coefficients = np.asarray(np.linalg.lstsq(design, changes, rcond=None)[0], np.float64)
-        left = _share(changes, design @ coefficients)
+        left = unexplained(changes, design @ coefficients)
         own.append(1.0 - left)
         adjusted.append(1.0 - left * (len(changes) - 1) / (len(changes) - design.shape[1]))
         before = weights, coefficients
@@ -97,7 +97,7 @@ def _explained(seconds: int, model: str, windows: list[tuple[Floats, Floats]], b
     )
 
 
-def _weights(model: str, flows: Floats) -> Floats:
+def weights_of(model: str, flows: Floats) -> Floats:
     """(levels, regressors): the touch alone, each level by itself, or the first principal component of all (Cont et al. 2023, eq. 5)."""
     if model == "touch":
         return np.eye(LEVELS)[:, :1]
@@ -111,7 +111,7 @@ def _design(flows: Floats, weights: Floats) -> Floats:
     return np.column_stack([np.ones(len(flows)), flows @ weights])
 
 
-def _share(changes: Floats, said: Floats) -> float:
+def unexplained(changes: Floats, said: Floats) -> float:
     """Of the changes' variance that is left unexplained; 1 where nothing changed."""
     total = float(((changes - changes.mean()) ** 2).sum())
     return float(((changes - said) ** 2).sum()) / total if total > 0.0 else 1.0
