@@ -14,13 +14,14 @@ from tercet.bench import forecast
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.errors import BadInput
 from tercet.market import lobster
+from tercet.market.events import HALT, REVEAL
 from tercet.market.store import Day, open_day, save
 from tercet.signals import modelfile
 from tercet.signals.days import hours_of
 from tercet.signals.deciding import Deciding
 from tercet.signals.exported import behind_scaler
 from tercet.signals.fitted import fit
-from tercet.signals.messagerows import ROW_NAMES, MessageRows, message_features
+from tercet.signals.messagerows import ROW_NAMES, MessageRows, message_features, mirror_of
 from tercet.signals.quick import quick
 from tercet.signals.registry import EXPERTS
 from tercet.signals.samples import CLASSES, DIRECTION, MEAN, Leak, Samples, Spans
@@ -114,6 +115,24 @@ def test_rows_of_messages_as_they_come_are_those_of_the_whole_day(day: Day) -> N
 
 
 @needs_compiled
+def test_a_market_whose_bids_were_asks_has_the_images_of_its_rows(day: Day) -> None:
+    events, start = np.array(day.events), np.array(day.start)
+    assert not (events["kind"] == HALT).any()
+    turned, pivot = events.copy(), 2 * int(events["tick"].max())
+    for rows in (turned, start):
+        rows["side"], rows["tick"] = -rows["side"], pivot - rows["tick"]
+    revealed = turned["kind"] == REVEAL
+    turned["id"][revealed] = pivot - turned["id"][revealed]  # a tick too
+    rows, _ = MessageRows(day.start, hours_of(day), ()).day(events)
+    found, _ = MessageRows(start, hours_of(day), ()).day(turned)
+    wanted = mirror_of(ROW_NAMES)(rows)
+    assert np.isfinite(rows).sum() > 0.9 * rows.size
+    wrong = [name for name, one, other in zip(ROW_NAMES, found.T, wanted.T, strict=True) if not np.allclose(one, other, 1e-3, 1e-4, True)]
+    assert wrong == []
+    assert not np.allclose(found, rows, 1e-3, 1e-4, True)
+
+
+@needs_compiled
 def test_a_message_that_cannot_be_is_refused_and_changes_nothing(day: Day) -> None:
     rows, other = (MessageRows(day.start, hours_of(day), ("spread", "message_lots")) for _ in range(2))
     messages = list(forecast.messages_of(day))
@@ -143,7 +162,7 @@ def test_models_decide_at_each_message_and_refuse_what_they_know(day: Day) -> No
     half = len(samples) // 2
     cut = int(samples.now[half])
     known = np.flatnonzero((samples.spans.available < cut) & (samples.now < cut))
-    models = {name: fit(small(name), samples.lesson(known, cut)) for name in ("logistic", "xgboost")}
+    models = {name: fit(small(name), samples.lesson(known, cut)) for name in ("lightgbm", "xgboost")}
     deciding = Deciding(models, day.start, hours_of(day))
     messages = list(forecast.messages_of(day))
     with pytest.raises(Leak):

@@ -139,11 +139,11 @@ class Logistic:
     """Multinomial logistic regression with a quadratic penalty: the chances of a direction."""
 
     name: str = "logistic"
-    penalty: float = field(default=1e-4, metadata={"help": "of standardised features, a row"})
+    penalty: float = field(default=1e-2, metadata={"help": "of standardised features, a row"})
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """By L-BFGS."""
-        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.rows)), max_iter=500), lesson)
+        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.taught()[1])), max_iter=500), lesson)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A row a message, O(1) whatever the day has seen: in batch, in the bench and live.
 
-`run` lets messages happen (an EVENT each, and what it reveals) and writes their rows: all features; the gaps and lots of the first levels and how
-long each touch has stood; what the last messages were; the changes of sums, the mid's own changes and the time that passed. A column that
-is NaN keeps the last number that it had.
+`run` lets messages happen (an EVENT each, and what it reveals) and writes their rows: all features; the gaps and lots of the first levels
+and how long each touch has stood; what the last messages were; the changes of sums, the mid's own changes and the time that passed. A
+column that is NaN keeps the last number that it had.
 """
 
 import math
