@@ -24,8 +24,8 @@ FLOOR = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
 
 COMPILED_PACKAGES = ("tercet.book", "tercet.sim")
 COMPILED_FILES = ("tercet.execution.view", "tercet.backtest.episode", "tercet.envs.rewards")
-COMPILED_FILES += tuple(f"tercet.signals.{name}" for name in ("arrivals", "fading", "features", "impact", "ladder", "micro"))
-COMPILED_FILES += tuple(f"tercet.signals.{name}" for name in ("orderflow", "resilience", "seconds", "tape", "toxicity"))
+COMPILED_FILES += tuple(f"tercet.signals.{name}" for name in ("arrivals", "fading", "features", "impact", "ladder", "messagerow", "micro"))
+COMPILED_FILES += tuple(f"tercet.signals.{name}" for name in ("onerow", "orderflow", "resilience", "seconds", "tape", "toxicity"))
 # Runs once, over tables and fitted curves, and no compiled file may import it.
 PLAIN_FILES = ("tercet.sim.calibrate",)
 # dataclasses, functools and collections.abc stay outside the machine code: a Settings beside its user, a dtype made once, names of types.

@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 def bench(
     part: Annotated[
         str | None,
-        typer.Argument(help="book, replay, features, import, backtest, env, gate, journal or train; all of them where none is named."),
+        typer.Argument(
+            help="book, replay, features, import, backtest, env, gate, journal, train or forecast; all of them where none is named."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
@@ -31,6 +33,10 @@ def bench(
         with extra("learn"):
             from tercet.bench import train
         parts["train"] = train.measure
+    if part == "forecast" or all(importlib.util.find_spec(name) for name in ("torch", "onnx", "lightgbm", "xgboost")):
+        with extra("signals"), extra("learn"):
+            from tercet.bench import forecast
+        parts["forecast"] = forecast.measure
     if part is not None and part not in parts:
         raise BadInput(f"part was {part!r}; expected one of {', '.join(parts)}")
     measured: dict[str, float] = {}

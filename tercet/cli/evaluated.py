@@ -52,7 +52,7 @@ def columns(first: str, *headings: str, title: str = "") -> Table:
 
 # Directions ---------------------------------------------------------------------------------------------------------------------------
 
-BY_DIRECTION: Final = ("constant", "logistic", "lightgbm")
+BY_DIRECTION: Final = ("constant", "logistic", "xgboost")
 SCORES: Final = (
     ("mcc", "MCC", 3),
     ("mcc_moved", "of moved", 3),

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.market.store import Day
+from tercet.signals.messagerows import message_features
 from tercet.signals.panel import RANKED, panel
 from tercet.signals.samples import Leak, Questions
-from tercet.signals.task import message_features
 from tercet.signals.timed import Table
 
 

@@ -118,7 +118,7 @@ class FeatureStream:
 
     def written(self, events: NDArray[np.void]) -> Iterator[int]:
         """`take` without frames: how many rows stand at the beginning of the buffers, `frame` of which is for now."""
-        _refuse(events, self._time)
+        refuse(events, self._time)
         told = _records(events)
         done = 0
         while done < len(told):
@@ -248,7 +248,7 @@ def _records(events: NDArray[np.void]) -> Any:
     return told
 
 
-def _refuse(events: NDArray[np.void], after: int) -> None:
+def refuse(events: NDArray[np.void], after: int) -> None:
     """BadInput for the first event that cannot happen."""
     if events.dtype != EVENT or events.ndim != 1:
         raise BadInput(f"events of {events.dtype}, shape {events.shape}; expected a row of EVENTs")

@@ -10,7 +10,8 @@ from tercet.errors import BadInput
 from tercet.market.store import Day
 from tercet.signals.fitted import Expert
 from tercet.signals.league import League, Standing, Tell, evaluate
-from tercet.signals.task import direction, message_features
+from tercet.signals.messagerows import message_features
+from tercet.signals.task import direction
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
 

@@ -40,7 +40,7 @@ class Scaler:
     @classmethod
     def of(cls, lesson: Lesson) -> "Scaler":
         """Fitted on a lesson's rows and nothing else."""
-        table = lesson.table()
+        table, _ = lesson.taught()
         centre, spread = table.mean(axis=0, dtype=np.float64), table.std(axis=0, dtype=np.float64)
         return cls(centre, np.where(spread > STILL * np.abs(table).max(axis=0), spread, np.inf))
 
@@ -76,8 +76,9 @@ def chances(given: Numbers, classes: NDArray[Any]) -> Numbers:
 def learned(estimator: Any, lesson: Lesson) -> Scaled:
     """An estimator that has learned a lesson."""
     scaler = Scaler.of(lesson)
-    answers = lesson.values.astype(np.int64) if lesson.target == DIRECTION else lesson.values
-    return Scaled(scaler, estimator.fit(scaler(lesson.table()), answers), lesson.target)
+    table, values = lesson.taught()
+    answers = values.astype(np.int64) if lesson.target == DIRECTION else values
+    return Scaled(scaler, estimator.fit(scaler(table), answers), lesson.target)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class ElasticNet:
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """By coordinate descent, or by stochastic average gradients."""
         if lesson.target == DIRECTION:
-            strength = 1.0 / (self.penalty * len(lesson.rows))
+            strength = 1.0 / (self.penalty * len(lesson.taught()[1]))
             return learned(
                 LogisticRegression(C=strength, l1_ratio=self.mix, solver="saga", max_iter=200, tol=1e-3, random_state=seed), lesson
             )
@@ -138,11 +139,11 @@ class Logistic:
     """Multinomial logistic regression with a quadratic penalty: the chances of a direction."""
 
     name: str = "logistic"
-    penalty: float = field(default=1e-4, metadata={"help": "of standardised features, a row"})
+    penalty: float = field(default=1e-2, metadata={"help": "of standardised features, a row"})
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """By L-BFGS."""
-        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.rows)), max_iter=500), lesson)
+        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.taught()[1])), max_iter=500), lesson)
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,13 @@ class Boosted:
     rounds: int = field(default=500, metadata={"help": "trees at most"})
     rate: float = field(default=0.05, metadata={"help": "of learning"})
     share: float = field(default=0.7, metadata={"help": "of the features that a tree sees"})
-    rows: float = field(default=0.8, metadata={"help": "share of the rows that a tree sees"})
+    rows: float = field(default=0.8, metadata={"help": "share of the rows that a tree sees; half of it of rows and their images together"})
     ridge: float = field(default=1.0, metadata={"help": "quadratic penalty of the leaves"})
     checked: float = field(default=0.2, metadata={"help": "share of the lesson, its newest, that says when to stop; 0: never"})
+
+    def seen(self, lesson: Lesson) -> float:
+        """The share of what is taught that a tree sees: as many rows with images as without."""
+        return self.rows if lesson.mirror is None else 0.5 * self.rows
 
     def boosted(
         self, lesson: Lesson, grown: Callable[..., Any], best: Callable[[Any], int], ask: Callable[[Any, Numbers], Numbers]
@@ -207,7 +212,7 @@ class Boosting(Boosted):
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.leaf,
             "feature_fraction": self.share,
-            "bagging_fraction": self.rows,
+            "bagging_fraction": self.seen(lesson),
             "bagging_freq": 1,
             "lambda_l2": self.ridge,
             "seed": seed,
@@ -241,7 +246,7 @@ class XGBoost(Boosted):
             "max_depth": self.depth,
             "min_child_weight": self.weight,
             "colsample_bytree": self.share,
-            "subsample": self.rows,
+            "subsample": self.seen(lesson),
             "reg_lambda": self.ridge,
             "seed": seed,
             "tree_method": "hist",
@@ -282,7 +287,7 @@ class Machine:
         for rows, what in ((early, "learned from"), (late, "calibrated on")):
             if missing := set(part.values.tolist()) - set(part.values[rows].tolist()):
                 raise BadInput(f"{self.name}: no label of the {len(rows)} rows {what} is {min(missing):g}; expected some of each class")
-        return learned(CalibratedClassifierCV(machine, cv=[(early, late)]), part)
+        return learned(CalibratedClassifierCV(machine, cv=[(part.taught_places(early), part.taught_places(late))]), part)
 
 
 Rows = tuple[Numbers, Numbers]
@@ -303,8 +308,8 @@ class Trees:
 
 def rows_of(lesson: Lesson, scaler: Scaler) -> Rows:
     """Standardised features, and answers as numbers or as places in CLASSES."""
-    answers = np.searchsorted(CLASSES, lesson.values).astype(np.float64) if lesson.target == DIRECTION else lesson.values
-    return scaler(lesson.table()), answers
+    table, values = lesson.taught()
+    return scaler(table), np.searchsorted(CLASSES, values).astype(np.float64) if lesson.target == DIRECTION else values
 
 
 @dataclass(frozen=True)

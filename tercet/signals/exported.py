@@ -11,9 +11,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from tercet.errors import BadInput
+from tercet.signals.experts import Scaler
 from tercet.signals.fitted import Fitted, Numbers
 from tercet.signals.samples import Questions, windows
 
@@ -33,11 +34,8 @@ class Exported:
     @classmethod
     def of(cls, content: bytes) -> "Exported":
         """A session on one thread: batches of one gain nothing from more, and its answers are the same everywhere."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            session = on_one_thread(content)
             (window,) = session.get_inputs()
         except Exception as error:  # onnxruntime's errors have no other base
             raise BadInput(f"expected an ONNX model of one input, found something else: {str(error).splitlines()[0]}") from error
@@ -62,6 +60,40 @@ class Exported:
         """One answer each for windows of features as they stand, (batch, steps, columns)."""
         found: NDArray[np.float32] = self.session.run(None, {"window": window.astype(self.dtype, copy=False)})[0]
         return found
+
+
+def on_one_thread(content: bytes) -> Any:
+    """A session of onnxruntime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def behind_scaler(content: bytes) -> tuple[Scaler, bytes]:
+    """The scaler of an ONNX network, and the rest of it for one window: "scaled", (1, steps, columns) float32, to "answer".
+
+    A graph of known shape takes a third less time than one for any number of windows. Raises BadInput where it begins otherwise.
+    """
+    graph = (model := onnx.load_model_from_string(content)).graph
+    held = {one.name: one for one in graph.initializer}
+    came, scaling = "window", []
+    for kind in ("Sub", "Div", "Clip", "Cast"):
+        taking = [node for node in graph.node if came in node.input]
+        if [node.op_type for node in taking] != [kind]:
+            raise BadInput(f"expected an ONNX model that begins with its scaler, found {[node.op_type for node in taking]} for {kind}")
+        scaling.append(taking[0])
+        came = taking[0].output[0]
+    centre, spread = (numpy_helper.to_array(held[node.input[1]]).astype(np.float64) for node in scaling[:2])
+    for node in scaling:
+        graph.node.remove(node)
+    for node in graph.node:
+        node.input[:] = ["scaled" if name == came else name for name in node.input]
+    steps, columns = (size.dim_value for size in graph.input[0].type.tensor_type.shape.dim[1:])
+    graph.input[0].CopyFrom(helper.make_tensor_value_info("scaled", onnx.TensorProto.FLOAT, (1, steps, columns)))
+    graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    del graph.value_info[:]
+    return Scaler(centre, spread), model.SerializeToString()
 
 
 def to_onnx(fitted: Fitted, path: Path) -> None:

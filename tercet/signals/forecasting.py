@@ -105,6 +105,7 @@ def _past(task: Task, rows: NDArray[np.int64]) -> Task:
         samples.memory,
         samples.target,
         samples.group[rows],
+        samples.mirror,
     )
     return replace(
         task, samples=part, move=task.move[rows], half_spread=task.half_spread[rows], exit_half_spread=task.exit_half_spread[rows]

@@ -14,7 +14,7 @@ from tercet.errors import BadInput
 from tercet.market.calendar import SECOND
 from tercet.market.store import Day
 from tercet.signals.days import features_of
-from tercet.signals.task import SUMS
+from tercet.signals.messagerows import SUMS
 
 Floats = NDArray[np.float64]
 LEVELS: Final = 10

@@ -65,6 +65,19 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Rows of the same market with bids and asks exchanged: its direction is the opposite. `places` and `signs`: (features,)."""
+
+    places: NDArray[np.int64]
+    signs: NDArray[np.float32]
+
+    def __call__(self, table: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(rows, features) to the same."""
+        turned: NDArray[np.floating] = table[:, self.places] * self.signs
+        return turned
+
+
+@dataclass(frozen=True)
 class Questions:
     """Rows that a fitted expert is asked about: features (all rows up to the last one asked), which of them, and when, ns."""
 
@@ -91,6 +104,7 @@ class Lesson(Questions):
     fit_time: int | None  # None: of a combinatorial fold, which looks back from the end of history
     names: tuple[str, ...]
     memory: int
+    mirror: Mirror | None = None
     stamp: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +116,17 @@ class Lesson(Questions):
     def values(self) -> NDArray[np.float64]:
         """The answers."""
         return self.spans.value
+
+    def taught(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """(rows, features) and answers; of a lesson with a mirror each row is followed by its image, so that no trend is learned."""
+        table, values = self.table(), self.values
+        if self.mirror is None:
+            return table, values
+        return np.stack([table, self.mirror(table)], axis=1).reshape(-1, table.shape[1]), np.stack([values, -values], axis=1).ravel()
+
+    def taught_places(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where some of its rows, and their images, stand in what `taught` returns."""
+        return places if self.mirror is None else np.stack([2 * places, 2 * places + 1], axis=1).ravel()
 
     @property
     def max_known_time(self) -> int:
@@ -135,6 +160,7 @@ class Samples:
     memory: int  # ns that a feature looks back
     target: str = MEAN
     group: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    mirror: Mirror | None = None  # of a direction that is the opposite where bids and asks are exchanged
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learned from."""
@@ -165,6 +191,8 @@ class Samples:
             raise BadInput(f"target was {self.target!r}; expected {MEAN} or {DIRECTION}")
         if self.target == DIRECTION and not np.isin(self.spans.value, CLASSES).all():
             raise BadInput("samples: a direction was neither -1, 0 nor 1")
+        if self.mirror is not None and self.target != DIRECTION:
+            raise BadInput(f"samples of a {self.target} had a mirror; expected none: images have the opposite direction")
         if self.memory < 0:
             raise BadInput(f"memory was {self.memory} ns; expected 0 or more")
 
@@ -190,6 +218,7 @@ class Samples:
             fit_time=fit_time,
             names=self.names,
             memory=self.memory,
+            mirror=self.mirror,
             stamp=_STAMP,
         )
 

@@ -23,6 +23,7 @@ from tercet.signals.walkforward import inner
 
 CHUNK = 512  # windows held at once when nothing is learned
 OPSET = 20
+DOWN, UP = CLASSES.index(-1), CLASSES.index(1)
 
 
 @dataclass(frozen=True)
@@ -466,12 +467,22 @@ class Training:
         self.network.train()
         settings = self.settings
         drawn = self.random.permutation(len(self.lesson.rows))[: settings.rows]
-        for given, values in self.batches(self.lesson, drawn, table, settings.batch):
+        for batch in self.batches(self.lesson, drawn, table, settings.batch):
             adam.zero_grad()
+            given, values = self.turned(*batch)
             loss = self.loss(self.network(given), values).sum() + self.penalty()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             nn.utils.clip_grad_norm_(self.network.parameters(), settings.members**0.5)
             adam.step()
+
+    def turned(self, given: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a lesson with a mirror half of the windows, drawn by lot, as their images; its scaler treats both alike."""
+        mirror = self.lesson.mirror
+        if mirror is None:
+            return given, values
+        lot = torch.from_numpy(self.random.random(len(values)) < 0.5)
+        images = given[..., torch.from_numpy(mirror.places)] * torch.from_numpy(mirror.signs)
+        return torch.where(lot[:, None, None], images, given), torch.where(lot, UP + DOWN - values, values)
 
     def penalty(self) -> Tensor:
         """Of the weights, without the biases."""

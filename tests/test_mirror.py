@@ -1,0 +1,64 @@
+"""What is taught with its mirror image: an expert that cannot learn the trend of a day."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from tercet.errors import BadInput
+from tercet.signals.fitted import fit
+from tercet.signals.messagerows import KEPT_NAMES, mirror_of
+from tercet.signals.registry import EXPERTS
+from tercet.signals.samples import DIRECTION, MEAN, Mirror, Samples, Spans
+
+FEW = {"rounds": 30, "epochs": 20, "batch": 100, "ensemble": 2, "steps": 4, "patch": 2, "trees": 20, "refit": False, "patience": 3}
+
+
+def rising(mirror: Mirror | None) -> Samples:
+    """A market that rises four times of five; the first column tells a little of it, the second nothing, and both are odd."""
+    rng = np.random.default_rng(2)
+    table, now = rng.standard_normal((2000, 2)).astype(np.float32), np.arange(2000)
+    value = np.where(rng.random(2000) < 0.8, 1.0, -1.0) * np.where(np.abs(table[:, 0]) > 1.5, np.sign(table[:, 0]), 1.0)
+    return Samples(table, ("told", "noise"), now, Spans(now, now, value, now), 0, DIRECTION, mirror=mirror)
+
+
+@pytest.mark.parametrize("name", ["logistic", "lightgbm", "xgboost", "random-forest", "mlp", "lstm"])
+def test_a_trend_is_learned_without_a_mirror_and_not_with_one(name: str) -> None:
+    expert = EXPERTS[name]
+    expert = replace(expert, **{one: value for one, value in FEW.items() if hasattr(expert, one) and (name, one) != ("mlp", "steps")})
+    odd = Mirror(np.arange(2), np.array([-1.0, -1.0], np.float32))
+    means = {}
+    for mirror in (None, odd):
+        samples = rising(mirror)
+        fitted = fit(expert, samples.lesson(np.arange(1500), 1499))
+        means[mirror is None] = fitted.predict(samples.questions(np.arange(1500, 2000))).mean
+    assert means[True].mean() > 0.4
+    assert abs(means[False].mean()) < 0.15
+    assert np.corrcoef(means[False], rising(odd).features[1500:, 0])[0, 1] > 0.3
+
+
+def test_a_lesson_teaches_each_row_beside_its_image() -> None:
+    samples = rising(Mirror(np.array([1, 0]), np.array([1.0, -1.0], np.float32)))
+    table, values = samples.lesson(np.arange(10), 9).taught()
+    np.testing.assert_array_equal(table[::2], samples.features[:10])
+    np.testing.assert_array_equal(table[1::2], samples.features[:10, ::-1] * [1.0, -1.0])
+    np.testing.assert_array_equal(values, np.repeat(samples.spans.value[:10], 2) * np.tile([1.0, -1.0], 10))
+    table, values = rising(None).lesson(np.arange(10), 9).taught()
+    assert (len(table), len(values)) == (10, 10)
+
+
+def test_only_directions_have_images() -> None:
+    with pytest.raises(BadInput, match="opposite direction"):
+        replace(rising(Mirror(np.arange(2), np.ones(2, np.float32))), target=MEAN)
+
+
+def test_every_feature_of_one_side_has_the_same_of_the_other() -> None:
+    mirror = mirror_of(KEPT_NAMES)
+    np.testing.assert_array_equal(mirror.places[mirror.places], np.arange(len(KEPT_NAMES)))
+    sided = [name for name in KEPT_NAMES if name.rpartition("_")[2] in ("bid", "ask", "buy", "sell", "up", "down")]
+    assert len(sided) >= 26
+    assert all(mirror.places[KEPT_NAMES.index(name)] != KEPT_NAMES.index(name) for name in sided)
+    row = np.random.default_rng(0).standard_normal((1, len(KEPT_NAMES))).astype(np.float32)
+    np.testing.assert_array_equal(mirror(mirror(row)), row)
