@@ -118,7 +118,7 @@ def test_rows_of_messages_as_they_come_are_those_of_the_whole_day(day: Day) -> N
 def test_a_market_whose_bids_were_asks_has_the_images_of_its_rows(day: Day) -> None:
     events, start = np.array(day.events), np.array(day.start)
     assert not (events["kind"] == HALT).any()
-    turned, pivot = events.copy(), 2 * int(events["tick"].max())
+    turned, pivot = events.copy(), 2 * int(np.median(events["tick"]))  # prices stay about where they were: returns are of them
     for rows in (turned, start):
         rows["side"], rows["tick"] = -rows["side"], pivot - rows["tick"]
     revealed = turned["kind"] == REVEAL
@@ -127,8 +127,12 @@ def test_a_market_whose_bids_were_asks_has_the_images_of_its_rows(day: Day) -> N
     found, _ = MessageRows(start, hours_of(day), ()).day(turned)
     wanted = mirror_of(ROW_NAMES)(rows)
     assert np.isfinite(rows).sum() > 0.9 * rows.size
-    wrong = [name for name, one, other in zip(ROW_NAMES, found.T, wanted.T, strict=True) if not np.allclose(one, other, 1e-3, 1e-4, True)]
-    assert wrong == []
+    told = np.isfinite(rows).any(axis=0)
+    assert (np.isfinite(found) == np.isfinite(wanted)).all()
+    table = zip(np.array(ROW_NAMES)[told], found.T[told].astype(float), wanted.T[told].astype(float), strict=True)
+    away = {name: np.nanmax(np.abs(one - other)) / (np.nanmean(np.abs(other)) + 1e-12) for name, one, other in table}
+    wrong = {name: share for name, share in away.items() if share > 0.02}
+    assert wrong == {}
     assert not np.allclose(found, rows, 1e-3, 1e-4, True)
 
 
