@@ -104,7 +104,7 @@ def asset_days(table: Table, column: str = "close") -> ReadAssets:
         if column not in frame.columns:
             raise BadInput(f"the table has no column {column}; expected it among {', '.join(table.values)}")
         frame = frame.select(KNOWN, *table.keys, column).pivot(table.keys[0], index=KNOWN, values=column).sort(KNOWN)
-    names = tuple(name for name in frame.columns if name != KNOWN)
+    names = tuple(sorted(set(frame.columns) - {KNOWN})) if table.keys else tuple(name for name in frame.columns if name != KNOWN)
     prices = frame.select(pl.col(*names).cast(pl.Float64, strict=False)).to_numpy().astype(np.float64)
     if (prices <= 0).any():
         day, place = (int(one) for one in np.argwhere(prices <= 0)[0])
