@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from modes import FLAGS, run_again
 from scipy.optimize import minimize
@@ -251,6 +251,28 @@ def test_cdcc_recovers_what_made_the_days_and_follows_their_correlations() -> No
     assert wrong < 0.2 * still
 
 
+@quick_only
+def test_a_dcc_filter_s_matrix_is_that_of_the_recursion_from_the_first_day(days: AssetDays) -> None:
+    found = Dcc().fit(days[:550])
+    (a, b), (omega, alpha, beta) = found.news, found.garch.T
+    h, q = (days.returns[:550] ** 2).mean(axis=0), found.target
+    for row in days.returns[:550]:
+        e = row / np.sqrt(h) * np.sqrt(np.diag(q))
+        q = (1 - a - b) * found.target + a * np.outer(e, e) + b * q
+        h = omega + alpha * row**2 + beta * h
+    assert a > 0
+    assert found.covariance() == pytest.approx(correlation(q) * np.sqrt(np.outer(h, h)))
+
+
+@quick_only
+def test_only_the_target_of_dcc_is_shrunk() -> None:
+    many = made(500, names=tuple(f"a{i}" for i in range(40)))
+    found, plain = Dcc().fit(many), Dcc("dcc", shrunk=False).fit(many)
+    assert found.news.tolist() == plain.news.tolist()
+    assert found.target == pytest.approx(correlation(nonlinear_of(plain.target, 500)))
+    assert np.linalg.eigvalsh(found.target)[0] > 1.1 * np.linalg.eigvalsh(plain.target)[0]
+
+
 def test_the_loss_of_pairs_is_that_of_two_assets_at_a_time() -> None:
     scaled, a, b = np.random.default_rng(2).standard_normal((80, 3)), 0.05, 0.9
     total = 0.0
@@ -334,6 +356,16 @@ def test_the_kernel_takes_out_noise_that_refreshed_returns_keep() -> None:
     assert all(np.linalg.eigvalsh(realised_covariance(asynchronous(seed, 0.05), 20))[0] > 0 for seed in range(10))
 
 
+def test_the_kernel_s_weights_are_parzen_s() -> None:
+    times, walk = np.arange(50), np.cumsum(np.random.default_rng(6).standard_normal((50, 2)), axis=0)
+    moves = np.diff(walk, axis=0)
+    expected = moves.T @ moves
+    for lag, weight in {1: 0.71875, 2: 0.25, 3: 0.03125}.items():
+        crossed = moves[lag:].T @ moves[:-lag]
+        expected += weight * (crossed + crossed.T)
+    assert realised_covariance([(times, np.exp(walk[:, i] / 100)) for i in range(2)], lags=3) == pytest.approx(expected)
+
+
 TICKS = (np.array([1, 2, 3]), np.array([1.0, 2.0, 1.5]))
 BAD_TICKS = {
     "series 0: tick 2 is not after": [(np.array([1, 3, 3]), TICKS[1]), TICKS],
@@ -360,6 +392,7 @@ def test_ticks_that_are_none_are_refused_in_a_sentence(why: str) -> None:
 def test_any_matrix_of_rows_becomes_positive_definite_and_keeps_its_variances(seed: int, assets: int, rank: int) -> None:
     rows = np.random.default_rng(seed).standard_normal((rank, assets))
     given_ = rows.T @ rows
+    assume(np.diag(given_).min() >= 1e-4)
     found, was = sound(given_)
     assert is_sound(found)
     assert np.diag(found) == pytest.approx(np.diag(given_))
@@ -379,6 +412,13 @@ def test_the_same_asset_twice_is_told_from_and_counted(forecaster: CovarianceFor
     assert np.isfinite(minimum_variance(covariance)).all()
     if forecaster.name in ("sample", "ewma", "ewma-half-year", "ewma-two-speeds"):
         assert found.mended == 1
+
+
+def test_a_walk_counts_what_was_mended_over_all_times_of_learning(days: AssetDays) -> None:
+    twice = AssetDays(days.known, (*NAMES, "again"), np.column_stack([days.returns, days.returns[:, 0]]))
+    said = list(walked(twice, Window(), 640, 20))
+    assert [one.mended for one in said] == list(range(1, 61))
+    assert held(twice, said).mended == 60
 
 
 def test_more_assets_than_days_are_counted_where_nothing_was_shrunk() -> None:
