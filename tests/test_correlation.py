@@ -515,6 +515,12 @@ def test_prices_that_cannot_be_days_are_refused_in_a_sentence(why: str) -> None:
         asset_days(BAD_PRICES[why])
 
 
+def test_a_price_that_doubles_is_kept_and_counted() -> None:
+    read = asset_days(wide(a=[1.0, 2.0, 1.0, 1.1], b=[2.0, 2.5, 2.0, 2.1]))
+    assert read.counts == {"returns that double or halve a price, kept": 2}
+    assert read.days.returns[:2, 0].tolist() == [100.0, -50.0]
+
+
 def test_a_file_of_a_date_and_prices_becomes_days(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("Date,A,B\n2020-03-02,1,4\n2020-03-03,2,5\n2020-03-04,1,6\n")

@@ -93,7 +93,8 @@ def asset_days(table: Table, column: str = "close") -> ReadAssets:
     """Days of a table of prices: a column an asset, or `column` of a table with one key.
 
     A day on which an asset has no price is left out and counted: the next return has both. Raises BadInput where that is more than a
-    tenth of the days since all had a first price, and where a price is not above 0 or never moves.
+    tenth of the days since all had a first price, and where a price is not above 0 or never moves. Returns that double or halve a price are
+    counted and kept: a split that was forgotten looks like them, and so does news.
     """
     if table.revised:
         raise BadInput("the prices had revised rows; expected one vintage of each: history.first")
@@ -127,6 +128,10 @@ def asset_days(table: Table, column: str = "close") -> ReadAssets:
     still = np.ptp(kept, axis=0) == 0
     if still.any():
         raise BadInput(f"{names[int(still.argmax())]}: all {len(kept)} prices were the same; expected prices that move")
-    counts = {"before all had a price": first, "later days that miss a price": int(missing.sum())}
     days = AssetDays(frame[KNOWN].to_numpy()[whole][1:], names, 100 * (kept[1:] / kept[:-1] - 1))
+    counts = {
+        "before all had a price": first,
+        "later days that miss a price": int(missing.sum()),
+        "returns that double or halve a price, kept": int(((days.returns >= 100) | (days.returns <= -50)).sum()),
+    }
     return ReadAssets(days, {reason: count for reason, count in counts.items() if count})
