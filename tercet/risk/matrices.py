@@ -1,0 +1,183 @@
+"""Covariance matrices from a table of returns: as counted, shrunk, and by factors; what makes them sound, and what they weigh."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from scipy.optimize import nnls
+
+from tercet.errors import BadInput, TercetError
+from tercet.risk.days import FLOOR
+from tercet.signals.series import Floats
+
+SOUND: Final = 1e-6  # the least eigenvalue of a correlation matrix that is left as it is
+ROOT5: Final = 5**0.5
+
+
+def correlation(covariance: Floats) -> Floats:
+    """(k, k), or (..., k, k): with ones on the diagonal."""
+    deviation = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    return np.asarray(covariance / (deviation[..., :, None] * deviation[..., None, :]))
+
+
+def symmetric(lower: Floats) -> Floats:
+    """(k, k) of its lower triangle; what lies above is not read."""
+    return np.asarray(np.tril(lower) + np.tril(lower, -1).T)
+
+
+def sound(covariance: Floats) -> tuple[Floats, bool]:
+    """The matrix, symmetric, and False; or one made positive definite, and True.
+
+    A variance below FLOOR is raised to it; correlations whose least eigenvalue is below SOUND are mixed with none at all until it is not.
+    """
+    found = 0.5 * (covariance + covariance.T)
+    variance = np.diag(found)
+    low = variance < FLOOR
+    if low.any():
+        found = np.where(low[:, None] | low, 0.0, found)
+        found[low, low] = FLOOR
+        variance = np.diag(found)
+    deviation = np.sqrt(variance)
+    correlations = found / (deviation[:, None] * deviation)
+    try:
+        np.linalg.cholesky(correlations - SOUND * np.eye(len(found)))
+    except np.linalg.LinAlgError:
+        least = float(np.linalg.eigvalsh(correlations)[0])
+        share = (2 * SOUND - least) / (1 - least)
+        mixed = (1 - share) * correlations + share * np.eye(len(found))
+        return np.asarray(mixed * (deviation[:, None] * deviation)), True
+    return found, bool(low.any())
+
+
+# Of rows --------------------------------------------------------------------------------------------------------------------------------
+
+
+def sample(rows: Floats) -> Floats:
+    """(k, k) of rows (n, k): as counted, about the mean."""
+    return np.asarray(np.cov(rows.T))
+
+
+def alike(rows: Floats) -> Floats:
+    """(k, k): the mean variance and no correlation; its least portfolio holds the same of each."""
+    return np.asarray(rows.var(axis=0).mean() * np.eye(rows.shape[1]))
+
+
+def to_constant(rows: Floats) -> Floats:
+    """(k, k): shrunk towards one correlation for all pairs: Ledoit & Wolf, Journal of Portfolio Management 30(4), 2004, appendices A, B."""
+    x = rows - rows.mean(axis=0)
+    size, k = x.shape
+    counted = x.T @ x / size
+    variance = np.diag(counted)
+    deviation = np.sqrt(variance)
+    mean = (correlation(counted).sum() - k) / (k * (k - 1))
+    target = mean * deviation[:, None] * deviation
+    np.fill_diagonal(target, variance)
+    pi = (x**2).T @ x**2 / size - counted**2
+    theta = (x**3).T @ x / size - variance[:, None] * counted
+    np.fill_diagonal(theta, 0.0)
+    rho = np.trace(pi) + mean * (theta * deviation / deviation[:, None]).sum()
+    gamma = ((counted - target) ** 2).sum()
+    share = float(np.clip((pi.sum() - rho) / gamma / size, 0.0, 1.0)) if gamma > 0 else 1.0
+    return np.asarray(share * target + (1 - share) * counted)
+
+
+def to_identity(rows: Floats) -> Floats:
+    """(k, k): shrunk towards one variance and no correlation: Ledoit & Wolf, Journal of Multivariate Analysis 88(2), 2004."""
+    return np.asarray(_sklearn().ledoit_wolf(rows)[0], dtype=np.float64)
+
+
+def oracle_approximating(rows: Floats) -> Floats:
+    """(k, k): towards the same by the weight that is best for normal returns: Chen, Wiesel, Eldar & Hero, IEEE TSP 58(10), 2010."""
+    return np.asarray(_sklearn().oas(rows)[0], dtype=np.float64)
+
+
+def nonlinear(rows: Floats) -> Floats:
+    """(k, k): each eigenvalue shrunk by itself, see `nonlinear_of`."""
+    return nonlinear_of(sample(rows), len(rows) - 1)
+
+
+def nonlinear_of(counted: Floats, size: int) -> Floats:
+    """(k, k): the analytical nonlinear shrinkage of a matrix counted from `size` ≥ 12 rows.
+
+    Ledoit & Wolf, Annals of Statistics 48(5), 2020, section 4: the kernel of Epanechnikov with the bandwidth size^(−1/3), and their rule
+    for the eigenvalues of 0 where rows are fewer than assets.
+    """
+    k = len(counted)
+    if size < 12:
+        raise BadInput(f"nonlinear shrinkage: there were {size} rows; expected 12 or more")
+    values, vectors = np.linalg.eigh(counted)
+    values = np.maximum(values, 1e-8 * values[-1])[max(0, k - size) :]
+    ratio, width = k / size, size ** (-1 / 3)
+    widths = width * values
+    x = (values[:, None] - values) / widths
+    density = 0.75 / ROOT5 * (np.maximum(1 - x**2 / 5, 0) / widths).mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hilbert = 0.75 / ROOT5 / np.pi * (1 - x**2 / 5) * np.log(np.abs((ROOT5 - x) / (ROOT5 + x)))
+    hilbert = (((-0.3 / np.pi) * x + np.where(np.abs(x) == ROOT5, 0.0, hilbert)) / widths).mean(axis=1)
+    if k <= size:
+        shrunk = values / ((np.pi * ratio * values * density) ** 2 + (1 - ratio - np.pi * ratio * values * hilbert) ** 2)
+    else:
+        log = np.log((1 + ROOT5 * width) / (1 - ROOT5 * width))
+        at_zero = (0.3 / width**2 + 0.75 / ROOT5 / width * (1 - 0.2 / width**2) * log) * (1 / values).mean() / np.pi
+        among = values / (np.pi**2 * values**2 * (density**2 + hilbert**2))
+        shrunk = np.r_[np.full(k - size, 1 / (np.pi * (k - size) / size * at_zero)), among]
+    return np.asarray((vectors * shrunk) @ vectors.T)
+
+
+def by_market(rows: Floats) -> Floats:
+    """(k, k): what the mean of all assets explains, and a variance each of what it does not (Sharpe 1963)."""
+    x = rows - rows.mean(axis=0)
+    market = x.mean(axis=1)
+    betas = x.T @ market / (market @ market)
+    own = (x - market[:, None] * betas).var(axis=0)
+    return np.asarray(market.var() * betas[:, None] * betas + np.diag(own))
+
+
+def by_components(count: int) -> Callable[[Floats], Floats]:
+    """The first principal components of the correlations, and a variance each of what they do not explain."""
+
+    def found(rows: Floats) -> Floats:
+        counted = sample(rows)
+        values, vectors = np.linalg.eigh(correlation(counted))
+        loads = vectors[:, -count:] * np.sqrt(values[-count:])
+        explained = loads @ loads.T
+        np.fill_diagonal(explained, 1.0)
+        deviation = np.sqrt(np.diag(counted))
+        return np.asarray(explained * deviation[:, None] * deviation)
+
+    return found
+
+
+ESTIMATORS: Final[dict[str, Callable[[Floats], Floats]]] = {
+    "sample": sample,
+    "alike": alike,
+    "constant": to_constant,
+    "identity": to_identity,
+    "oas": oracle_approximating,
+    "nonlinear": nonlinear,
+    "market": by_market,
+    "components-1": by_components(1),
+    "components-3": by_components(3),
+}
+
+
+def _sklearn() -> Any:
+    try:
+        import sklearn.covariance  # noqa: PLC0415 - scikit-learn is an extra
+    except ImportError as error:
+        raise TercetError("scikit-learn is not installed; expected the extra: pip install 'tercet[signals]'") from error
+    return sklearn.covariance
+
+
+# Weights --------------------------------------------------------------------------------------------------------------------------------
+
+
+def minimum_variance(covariance: Floats, *, short: bool = True) -> Floats:
+    """(k,) that add up to 1 and make w'Σw least; without `short` none below 0, which shrinks too (Jagannathan & Ma 2003)."""
+    if short:
+        weights = np.linalg.solve(covariance, np.ones(len(covariance)))
+    else:
+        root = np.linalg.cholesky(covariance / np.diag(covariance).mean()).T
+        many = 1e4 * np.ones(len(covariance))
+        weights = nnls(np.vstack([root, many]), np.r_[np.zeros(len(root)), 1e4])[0]
+    return np.asarray(weights / weights.sum())
