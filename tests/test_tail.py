@@ -159,7 +159,7 @@ def test_filtered_historical_simulation_is_the_errors_of_a_gjr_at_todays_deviati
 
 
 def test_a_window_is_of_the_newest_errors(days: LongDays) -> None:
-    found = MODELS["historical, 250 days"].fit(days[:1000]).at(days[:1000], 0.02)
+    found = MODELS["historical/250"].fit(days[:1000]).at(days[:1000], 0.02)
     newest = np.sort(days.all.returns[750:1000])
     assert found.var == pytest.approx(np.full(1000, newest[4]))
     assert found.es == pytest.approx(np.full(1000, newest[:5].mean()))
@@ -228,7 +228,7 @@ def test_long_days_keep_what_is_older_than_its_measures_and_what_was_said_on_a_d
 
 def test_what_is_right_passes_and_what_knows_nothing_is_refused_by_every_judge(tmp_path: Path) -> None:
     days, ledger = made_days(3500, seed=1), Ledger(tmp_path / "trials.jsonl")
-    chosen = [MODELS[name] for name in ("historical, 1000 days", "gjr-normal", "evt-gjr", "evt-gjr+vix", "mean of evt")]
+    chosen = [MODELS[name] for name in ("historical/1000", "gjr-normal", "evt-gjr", "evt-gjr+vix", "mean of evt")]
     found = tail_league(days, chosen, TailSettings(every=250), ledger, "made", lambda what: None)
     for level, standings in found.standings.items():
         losses = [one.loss.estimate for one in standings]
@@ -236,10 +236,10 @@ def test_what_is_right_passes_and_what_knows_nothing_is_refused_by_every_judge(t
         by_name = {one.name: one for one in standings}
         assert by_name["evt-gjr"].tests.passed(0.01)
         assert by_name["mean of evt"].tests.passed(0.01)
-        assert by_name["historical, 1000 days"].tests.p["DQ"] < 0.001
-        assert not by_name["historical, 1000 days"].included
+        assert by_name["historical/1000"].tests.p["DQ"] < 0.001
+        assert not by_name["historical/1000"].included
         assert standings[0].beside_best is None
-        assert by_name["historical, 1000 days"].loss.estimate == by_name["historical, 1000 days"].tests.loss
+        assert by_name["historical/1000"].loss.estimate == by_name["historical/1000"].tests.loss
         assert standings[0].tests.count == len(found.returns) == 3500 - first_asked(days, TailSettings())
         assert level in LEVELS
     assert by_name_of(found.standings[0.01], "gjr-normal").tests.p["Z1"] < 0.01  # its tails are too thin

@@ -19,13 +19,15 @@ from tercet.cli import (
     ledger,
     market,
     oracles,
+    risk,
     simulate,
     train,
 )
 from tercet.errors import TercetError
 
 app = typer.Typer(help=tercet.__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-for family in (market, features, forecast, leakcheck, simulate, backtest, impact, train, oracles, gate, journal, ledger, bench, calibrate):
+_signals = (features, forecast, risk, leakcheck, ledger)
+for family in (market, *_signals, simulate, backtest, impact, train, oracles, gate, journal, bench, calibrate):
     family.register(app)
 
 

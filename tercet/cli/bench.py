@@ -18,16 +18,16 @@ def bench(
     part: Annotated[
         str | None,
         typer.Argument(
-            help="book, replay, features, import, backtest, env, gate, journal, train or forecast; all of them where none is named."
+            help="book, replay, features, import, backtest, env, gate, journal, risk, train or forecast; all of them where none is named."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Measure the speed: best of several rounds, after compiling."""
-    from tercet.bench import backtest, book, env, features, gate, importing, journal, replay
+    from tercet.bench import backtest, book, env, features, gate, importing, journal, replay, risk
 
     measures = {"book": book, "replay": replay, "features": features, "import": importing, "backtest": backtest, "env": env}
-    measures |= {"gate": gate, "journal": journal}
+    measures |= {"gate": gate, "journal": journal, "risk": risk}
     parts = {name: module.measure for name, module in measures.items()}
     if part == "train" or importlib.util.find_spec("stable_baselines3") is not None:
         with extra("learn"):

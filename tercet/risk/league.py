@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.risk.days import MarketDays
-from tercet.risk.filters import LEAST, Forecaster, walked
+from tercet.risk.filters import Forecaster, walked
 from tercet.risk.losses import Unbiased, mincer_zarnowitz, qlike, squared
 from tercet.signals.resample import Interval, confidence_set, mean_interval
 from tercet.signals.scores import diebold_mariano
@@ -65,7 +65,7 @@ def league(
             left_out[one.name] = f"the days have no {', '.join(missing)}"
             continue
         tell(one.name)
-        said[one.name] = walked(days, one, max(settings.first, LEAST), settings.every)[asked]
+        said[one.name] = walked(days, one, settings.first, settings.every)[asked]
         span = (int(days.known[0]), int(days.known[-1]))
         score = {"qlike": float(qlike(target, said[one.name]).mean())}
         ledger.record(experiment, one.name, {"forecaster": repr(one), **asdict(settings)}, experiment, span, score)

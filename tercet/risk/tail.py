@@ -164,8 +164,8 @@ _HAR: Final = Weighted((Measured(),), falls=())  # falls are among its own terms
 _PEAKS: Final = (Scaled("evt-gjr", _GJR, Peaks()), Scaled("evt-gjr+vix", _VIX, Peaks(), NEWEST), Scaled("evt-har", _HAR, Peaks(), NEWEST))
 DEFAULT: Final = TailMean("mean of evt", _PEAKS)
 _EVERY: Final[tuple[TailModel, ...]] = (
-    Scaled("historical, 250 days", Still(), Seen(), 250),
-    Scaled("historical, 1000 days", Still(), Seen(), 1000),
+    Scaled("historical/250", Still(), Seen(), 250),
+    Scaled("historical/1000", Still(), Seen(), 1000),
     Scaled("ewma-normal", Averaged(), Normal()),
     Scaled("gjr-normal", Recursive(Garch("gjr", "gjr", "normal")), Normal()),
     Scaled("gjr-skewt", _GJR, SkewedT()),

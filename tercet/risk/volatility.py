@@ -185,8 +185,8 @@ DEFAULT: Final = Mean(
         LEVERAGE_VIX,
         Har("log-har+all", _ALL),
         Har("gamma-har+all", _ALL, by="qlike"),
-        Har("gamma-har+vix+leverage, 1000 days", (*_THREE, "leverage", "vix"), by="qlike", window=1000),
-        Har("gamma-har+vix, 500 days", (*_THREE, "vix"), by="qlike", window=500),
+        Har("gamma-har+vix+leverage/1000", (*_THREE, "leverage", "vix"), by="qlike", window=1000),
+        Har("gamma-har+vix/500", (*_THREE, "vix"), by="qlike", window=500),
     )
 )
 _EVERY: Final[tuple[Forecaster, ...]] = (

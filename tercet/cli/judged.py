@@ -1,0 +1,221 @@
+"""What `tercet risk evaluate` can evaluate: one function a kind of forecast, each returning a Result."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from tercet.cli.evaluated import Result, columns
+from tercet.cli.output import console
+from tercet.errors import BadInput
+from tercet.report import risk as pages
+from tercet.report.page import interval, number, percent
+
+Tell = Callable[[str], None]
+SHORT: Final = {"independence": "indep.", "Christoffersen": "Chr."}
+WIDE: Final = 120  # columns of a terminal, below which these of a table are in the page and the JSON alone
+SPARE: Final = ("MSE", "slope", "MZ p", "happened/said", "indep.", "Z1", "DM p", "of random", "of eigen", "turnover", "mended")
+Kind = TypeVar("Kind")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judging:
+    """What the command line says. None: what the kind has by itself."""
+
+    data: Path
+    models: tuple[str, ...] | None
+    since: int | None  # ns: the first day that is asked about
+    every: int | None
+    tell: Tell
+
+
+def volatility(asked: Judging) -> Result:
+    """Tomorrow's variance."""
+    from tercet.risk.days import market_days
+    from tercet.risk.league import VolatilitySettings, league
+    from tercet.risk.volatility import FORECASTERS
+    from tercet.signals.trials import Ledger
+
+    read = market_days(series(asked.data))
+    settings = given(VolatilitySettings(), first=first_of(read.days.known, asked.since), every=asked.every)
+    chosen, ledger = picked(FORECASTERS, asked.models), Ledger()
+    found = league(read.days, list(chosen.values()), settings, ledger, named("volatility", asked.data), asked.tell)
+    rows = [
+        {
+            "model": one.name,
+            "QLIKE": number(one.qlike.estimate, 4),
+            "95%": interval(one.qlike.low, one.qlike.high, 3),
+            "MSE": number(one.mse, 3),
+            "DM p": number(one.beside_best, 3),
+            "set": "in" if one.included else "out",
+            "slope": number(one.unbiased.slope, 2),
+            "MZ p": number(one.unbiased.p, 3),
+            "happened/said": number(one.ratio, 2),
+        }
+        for one in found.standings
+    ]
+    best = found.standings[0]
+    told = head("volatility", asked, ledger, found, settings, read.counts)
+    told["tables"] = [{"title": "Variance a day ahead", "rows": rows}]
+    told["curves"] = [
+        curve(name, found.known, np.sqrt(252 * given)) for name, given in ((best.name, best.said), ("what happened", found.target))
+    ]
+    told["unit"] = "standard deviation a year, percent"
+    told["standings"] = [plain(one) for one in found.standings]
+    return result(told)
+
+
+def tail(asked: Judging) -> Result:
+    """Value at risk and expected shortfall."""
+    from tercet.risk.scales import long_days
+    from tercet.risk.tail import MODELS
+    from tercet.risk.tailleague import TailSettings, tail_league
+    from tercet.signals.trials import Ledger
+
+    days = long_days(series(asked.data))
+    settings = given(TailSettings(), first=first_of(days.all.known, asked.since), every=asked.every)
+    chosen, ledger = picked(MODELS, asked.models), Ledger()
+    found = tail_league(days, list(chosen.values()), settings, ledger, named("tail", asked.data), asked.tell)
+    told = head("tail", asked, ledger, found, settings, {})
+    told["tables"], told["curves"], told["standings"] = [], [curve("return", found.known, found.returns)], {}
+    for level, standings in found.standings.items():
+        rows = [
+            {
+                "model": one.name,
+                "FZ0": number(one.loss.estimate, 4),
+                "95%": interval(one.loss.low, one.loss.high),
+                "hits": percent(one.tests.hits / one.tests.count, 2),
+                **{SHORT.get(name, name): number(p, 3) for name, p in one.tests.p.items()},
+                "DM p": number(one.beside_best, 3),
+                "set": "in" if one.included else "out",
+                "tests": "passed" if one.tests.passed() else "rejected",
+            }
+            for one in standings
+        ]
+        told["tables"].append({"title": f"Value at risk and shortfall at {level:.0%}", "rows": rows})
+        told["curves"].append(curve(f"{standings[0].name}, {level:.0%}", found.known, standings[0].said.var))
+        told["standings"][f"{level:g}"] = [plain(one) for one in standings]
+    told["unit"] = "percent a day"
+    return result(told)
+
+
+def covariance(asked: Judging) -> Result:
+    """Covariances of many assets."""
+    from tercet.risk.assets import asset_days, prices_file
+    from tercet.risk.correlation_league import FORECASTERS, CovarianceSettings, covariance_league
+    from tercet.signals.trials import Ledger
+
+    read = asset_days(prices_file(asked.data))
+    settings = given(CovarianceSettings(), first=first_of(read.days.known, asked.since), every=asked.every)
+    chosen, ledger = picked(FORECASTERS, asked.models), Ledger()
+    found = covariance_league(read.days, list(chosen.values()), settings, ledger, named("covariance", asked.data), asked.tell)
+    rows = [
+        {
+            "model": one.name,
+            "volatility": number(one.volatility.estimate, 2),
+            "95%": interval(one.volatility.low, one.volatility.high, 1),
+            "bias": number(one.bias.least, 2),
+            "of random": number(one.bias.random, 2),
+            "of eigen": number(one.bias.eigen, 2),
+            "QLIKE": number(one.qlike.estimate, 3),
+            "DM p": number(one.beside_best, 3),
+            "set": "in" if one.included else "out",
+            "turnover": number(one.turnover, 2),
+            "mended": str(one.mended),
+        }
+        for one in found.standings
+    ]
+    told = head("covariance", asked, ledger, found, settings, read.counts)
+    told["tables"] = [{"title": f"Portfolios of least variance, {len(read.days.names)} assets, percent a year", "rows": rows}]
+    told["curves"] = [curve(one.name, found.known, np.cumsum(one.held.returns)) for one in found.standings[:4]]
+    told["unit"] = "returns summed, percent"
+    told["standings"] = [plain(one) for one in found.standings]
+    return result(told)
+
+
+KINDS: Final[dict[str, Callable[[Judging], Result]]] = {"volatility": volatility, "tail": tail, "covariance": covariance}
+
+
+# ----------------------------------------------------------------------------------------------------------------------------------------
+
+
+def series(path: Path) -> Any:
+    """A file of one market's days: a shared set, or a CSV or Parquet file of a date and columns as `market_days` takes them."""
+    from tercet.risk.assets import prices_file
+    from tercet.signals.sources import READERS, daily
+
+    return daily(path).table if path.name in READERS else prices_file(path)
+
+
+def given(settings: Kind, **changes: Any) -> Kind:
+    """The settings with what was named on the command line."""
+    kept = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(settings, **kept)  # type: ignore[type-var]  # every Settings is a dataclass
+
+
+def first_of(known: Any, since: int | None) -> int | None:
+    """How many days lie before the first one asked about."""
+    if since is None:
+        return None
+    count = int(np.searchsorted(known, since))
+    if not 0 < count < len(known):
+        raise BadInput(f"since leaves {count} days of {len(known)} to learn from; expected some before it and some after")
+    return count
+
+
+def picked(known: Mapping[str, Kind], names: tuple[str, ...] | None) -> dict[str, Kind]:
+    """Those models by name; all where none is named."""
+    if names is None:
+        return dict(known)
+    if (wrong := [name for name in names if name not in known]) or len(set(names)) < len(names):
+        raise BadInput(f"model was {wrong[0] if wrong else names!r}; expected, each once, {', '.join(known)}")
+    return {name: known[name] for name in names}
+
+
+def named(kind: str, path: Path) -> str:
+    """What trials on this file are counted under."""
+    return f"{kind} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+
+
+def head(kind: str, asked: Judging, ledger: Any, found: Any, settings: Any, counts: Mapping[str, int]) -> dict[str, Any]:
+    """What every result says."""
+    return {
+        "kind": kind,
+        "file": str(asked.data),
+        "name": asked.data.name,
+        "days": len(found.known),
+        "first": int(found.known[0]),
+        "last": int(found.known[-1]),
+        "left_out": dict(counts),
+        "not_asked": found.left_out,
+        "trials": found.trials,
+        "ledger": str(ledger.path),
+        "asked": dataclasses.asdict(settings),
+    }
+
+
+def plain(standing: Any) -> dict[str, Any]:
+    """A standing as plain values, without what was said of each day."""
+    told = dataclasses.asdict(standing)
+    return {name: value for name, value in told.items() if name not in ("said", "held")}
+
+
+def curve(name: str, known: Any, values: Any) -> dict[str, Any]:
+    """A line of at most `pages.POINTS` points."""
+    thin = np.unique(np.linspace(0, len(known) - 1, min(len(known), pages.POINTS)).astype(np.int64))
+    return {"name": name, "time": known[thin].tolist(), "value": np.asarray(values)[thin].tolist()}
+
+
+def result(told: dict[str, Any]) -> Result:
+    """Tables, lines, JSON and the page of what was found."""
+    tables = []
+    for one in told["tables"]:
+        first, *others = (name for name in one["rows"][0] if console.width >= WIDE or name not in SPARE)
+        made = columns(first, *others, title=one["title"])
+        for row in one["rows"]:
+            made.add_row(*(row[name] for name in (first, *others)))
+        tables.append(made)
+    return Result(tables, [pages.asked(told)], told, lambda command: pages.page(told, command))

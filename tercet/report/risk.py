@@ -1,0 +1,99 @@
+"""The page of a risk league: models of what may go wrong, each told the evening before, beside what happened."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from tercet.report.figures import LEGEND, colour
+from tercet.report.page import Figure, Page, facts, finite, number, safe
+from tercet.report.page import table as grid
+from tercet.report.words import counted
+
+Summary = Mapping[str, Any]  # as the command makes it: kind, name, days, tables, curves
+POINTS: Final = 1500  # of a curve
+TITLES: Final = {
+    "volatility": "Tomorrow's variance",
+    "tail": "Value at risk and expected shortfall",
+    "covariance": "Covariances a day ahead",
+}
+TERMS: Final = {
+    "volatility": (
+        ("QLIKE", "y/h − log(y/h) − 1, its mean over days: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
+        ("DM p", "Diebold and Mariano's test against the best, with HAC variance."),
+        (
+            "In the set",
+            "Whether the 90% model confidence set (Hansen, Lunde & Nason 2011) holds it: who is not is worse than the best.",
+        ),
+        ("Slope, MZ p", "Of what happened on what was said; p of intercept 0 and slope 1 together (Mincer & Zarnowitz 1969)."),
+    ),
+    "tail": (
+        ("FZ0", "The loss that value at risk and shortfall together make least (Patton, Ziegel & Chen 2019). Lower is better."),
+        (
+            "Kupiec, independence, Christoffersen",
+            "Whether hits are as many as promised, come one by one as chance has it, and both (Kupiec 1995, Christoffersen 1998).",
+        ),
+        ("DQ", "Whether hits can be told from those before them and from the value at risk (Engle & Manganelli 2004)."),
+        ("Z1, Z2", "Whether losses beyond are as large as promised (Acerbi & Székely 2014), by simulation."),
+        ("Tests", "Passed: no p is .05 or less. Of so many models and tests some are rejected by chance."),
+    ),
+    "covariance": (
+        ("Volatility", "Realised, of the portfolio of least variance that the matrices make, percent a year."),
+        ("Bias", "Standard deviation of returns divided by what was said of them: 1 at best, of that portfolio, of random and eigen ones."),
+        ("DM p, set", "Of squared returns, against the best; the 90% model confidence set."),
+    ),
+}
+
+
+def page(told: Summary, command: str = "") -> Page:
+    """A page of what the command found."""
+    made = Page(f"{TITLES[told['kind']]}, by {told['name']}")
+    made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(asked(told))}</p>', facts(terms(told)))
+    for one in told["tables"]:
+        made.add(f"<h2>{safe(one['title'])}</h2>", table(one["rows"]))
+    made.add("<h2>Day by day</h2>", made.figure(lines(told), f"{told['unit']}, day by day"))
+    made.add("<h2>How to read it</h2>", facts(TERMS[told["kind"]], "terms"))
+    if command:
+        made.add("<h3>Made by</h3>", f"<pre>{safe(command)}</pre>")
+    return made
+
+
+def asked(told: Summary) -> str:
+    """What was asked, of whom, and how they were kept from knowing the answer."""
+    models = counted(len(told["tables"][0]["rows"]), "model was", "models were")
+    return (
+        f"{models} asked the evening before each of {number(told['days'], 0)} days ({date(told['first'])} to {date(told['last'])}), having "
+        f"learned from the days before and nothing else, and anew every {told['asked']['every']} days. The ledger counts "
+        f"{number(told['trials'], 0)} trials on this file."
+    )
+
+
+def terms(told: Summary) -> list[tuple[str, str]]:
+    """What was run, as (name, HTML)."""
+    left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in told["left_out"].items())
+    without = "; ".join(f"{safe(name)}: {safe(reason)}" for name, reason in told["not_asked"].items())
+    return [
+        ("File", safe(told["name"])),
+        ("Rows left out", left or "none"),
+        ("Models not asked", without or "none"),
+        ("Ledger", safe(told["ledger"])),
+    ]
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """A row a model."""
+    return grid(tuple(map(safe, rows[0])), [[("", safe(value)) for value in row.values()] for row in rows])
+
+
+def lines(told: Summary) -> Figure:
+    """A line a curve, over dates."""
+    data: list[Figure] = []
+    for place, one in enumerate(told["curves"]):
+        trace: Figure = {"type": "scatter", "mode": "lines", "name": safe(one["name"]), "x": [date(time) for time in one["time"]]}
+        data.append(trace | {"y": finite(one["value"]), "line": {"color": colour(place), "width": 1.2}})
+    up = {"title": {"text": safe(told["unit"])}, "zeroline": True}
+    return {"data": data, "layout": {"height": 420, "legend": LEGEND, "xaxis": {"zeroline": False}, "yaxis": up}}
+
+
+def date(time: int) -> str:
+    """The day of ns since the epoch, UTC."""
+    return str(datetime.fromtimestamp(time // 10**9, UTC).date())

@@ -1,0 +1,91 @@
+"""`tercet risk` from end to end: leagues in the terminal, as JSON and as a page; what is wrong in a sentence."""
+
+import json
+import os
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tercet.report import risk as pages
+
+
+def tercet(*words: Any, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command, with a ledger of its own."""
+    env = {**os.environ, "TERCET_TRIALS": str(folder / "trials.jsonl"), "OMP_NUM_THREADS": "1", "COLUMNS": "90"}
+    call = [str(Path(sys.executable).with_name("tercet")), *map(str, words)]
+    return subprocess.run(call, capture_output=True, text=True, env=env, check=False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market's days with a realised variance, and prices of four assets."""
+    folder, rng, count = tmp_path_factory.mktemp("risk"), np.random.default_rng(0), 1100
+    log = np.zeros(count)
+    for t in range(1, count):
+        log[t] = 0.95 * log[t - 1] + 0.2 * rng.standard_normal()
+    dates = np.busday_offset("2015-01-02", np.arange(count), roll="forward")
+    returns = np.exp(0.5 * log) * rng.standard_normal(count)
+    rv = np.exp(log + 0.3 * rng.standard_normal(count))
+    pl.DataFrame({"date": dates, "return": returns, "rv": rv}).write_csv(folder / "days.csv")
+    moves = returns[:, None] * [0.5, 1.0, 1.5, 0.8] / 100 + 0.01 * rng.standard_normal((count, 4))
+    prices = 50 * np.cumprod(1 + moves, axis=0)
+    pl.DataFrame({"date": dates, **{f"A{i}": prices[:, i] for i in range(4)}}).write_csv(folder / "prices.csv")
+    return folder
+
+
+LEAGUES = {
+    "volatility": ("days.csv", "log-har,ewma", ["log-har", "ewma"]),
+    "tail": ("days.csv", "gjr-normal,historical/250", ["gjr-normal", "historical/250"]),
+    "covariance": ("prices.csv", "speeds,sample", None),
+}
+
+
+@pytest.mark.parametrize("kind", LEAGUES)
+def test_a_league_is_judged_told_and_counted(kind: str, files: Path, tmp_path: Path) -> None:
+    name, models, order = LEAGUES[kind]
+    words = ["risk", "evaluate", kind, "--data", files / name, "--models", models, "--since", "2017-06-01", "--every", 60]
+    ran = tercet(*words, "--json", "-", "--html", tmp_path / "page.html", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["kind"], told["trials"]) == (kind, 2)
+    first = told["tables"][0]["rows"]
+    assert {row["model"] for row in first} == set(models.split(","))
+    if order:
+        assert [row["model"] for row in first] == order
+    page = unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert pages.TITLES[kind] in page
+    assert "2 trials on this file" in page
+    for row in first:
+        assert row["model"] in ran.stderr
+    assert len((tmp_path / "trials.jsonl").read_text().splitlines()) == 2
+
+
+WRONG = {
+    "kind": (["luck"], "kind was 'luck'; expected volatility, tail, covariance"),
+    "model": (["volatility", "--models", "luck,ewma"], "model was 'luck'; expected, each once, ewma"),
+    "since": (["volatility", "--since", "soon"], "since was 'soon'; expected a date"),
+    "late": (["tail", "--since", "2030-01-01"], "to learn from; expected some before it and some after"),
+    "short": (["volatility", "--since", "2015-02-02", "--models", "ewma,log-har"], "expected 250"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_in_a_sentence(name: str, files: Path, tmp_path: Path) -> None:
+    words, sentence = WRONG[name]
+    ran = tercet("risk", "evaluate", *words, "--data", files / "days.csv", folder=tmp_path)
+    assert ran.returncode == 1
+    assert sentence in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    ran = tercet("risk", "evaluate", "volatility", "--data", tmp_path / "none.csv", folder=tmp_path)
+    assert ran.returncode == 1
+    assert "none.csv" in ran.stderr
+    assert "Traceback" not in ran.stderr
