@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    ("__init__", "compiled", "errors", "intrinsics"),
+    ("__init__", "compiled", "errors", "intrinsics", "memory"),
     ("market",),
     ("book", "messages"),
     ("sim", "signals", "execution"),

@@ -1,9 +1,7 @@
 """The learners by name, made of Stable-Baselines3's for many environments at once."""
 
-import ctypes
 import math
 import os
-import sys
 from typing import Any
 
 import stable_baselines3
@@ -17,6 +15,7 @@ from tercet.learn.ddqn import DoubleDQN
 from tercet.learn.masked import OpenMovesPolicy, TensorRollout
 from tercet.learn.settings import DDQN, DQN, PPO, PPO_CONTINUOUS, TrainSettings
 from tercet.learn.vecenv import MemberVecEnv
+from tercet.memory import keep_memory
 
 
 class Untold:
@@ -37,7 +36,6 @@ class ManyDQN(Untold, DoubleDQN):
     """DQN or Double DQN."""
 
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, KEPT_BYTES = -1, -3, 1 << 25  # of glibc's malloc.h
 ADAM = {"fused": True}  # one kernel for all weights
 ACTIVATIONS = {"relu": th.nn.ReLU, "tanh": th.nn.Tanh}
 
@@ -68,13 +66,6 @@ def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
 def threads_of(settings: TrainSettings) -> int:
     """Threads of a network's updates."""
     return settings.threads or len(os.sched_getaffinity(0))
-
-
-def keep_memory() -> None:
-    """Let the C library keep freed memory for the next minibatch: a fifth of an update's time goes to pages given back and asked for."""
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:  # musl has none
-        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            mallopt(parameter, KEPT_BYTES)
 
 
 def _ppo(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], network: dict[str, Any]) -> BaseAlgorithm:

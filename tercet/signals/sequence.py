@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tercet.errors import BadInput
+from tercet.memory import keep_memory
 from tercet.signals.experts import CLIP, Scaler
 from tercet.signals.fitted import Numbers
 from tercet.signals.samples import CLASSES, DIRECTION, Lesson, Questions, windows
@@ -416,6 +417,7 @@ class Training:
 
     def __init__(self, settings: Network, lesson: Lesson, late: Lesson | None, seed: int) -> None:
         self.settings, self.lesson, self.late = settings, lesson, late
+        keep_memory()
         torch.manual_seed(seed)
         self.random = np.random.default_rng(seed)
         self.scaler = Scaler.of(lesson)
