@@ -11,4 +11,6 @@ def keep_memory() -> None:
     """Let it keep freed memory for the next minibatch: otherwise a fifth to a half of training a network goes to the kernel."""
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:  # musl has none
         for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            any(mallopt(parameter, kept) for kept in KEPT_BYTES)
+            for kept in KEPT_BYTES:
+                if mallopt(parameter, kept):
+                    break
