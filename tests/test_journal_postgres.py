@@ -92,7 +92,8 @@ def test_a_second_writer_is_refused_and_readers_are_not(url: str) -> None:
         with pytest.raises(BadInput, match="expected to be its only writer"):
             open_journal(url)
         assert recover(url).rows == 1
-    open_journal(url).close()
+    for _ in range(50):  # at once: the server ends a closed session in its own time
+        open_journal(url).close()
 
 
 def test_a_changed_row_is_named_and_another_format_refused(url: str) -> None:

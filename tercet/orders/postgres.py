@@ -7,7 +7,7 @@ the password file as well as from the address, and is never printed.
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -71,6 +71,7 @@ class PostgresStore:
     def _lock(self) -> None:
         if not self._one(f"SELECT pg_try_advisory_lock({LOCK}, hashtext(current_schema()))")[0]:
             raise BadInput(f"{self.name}: expected to be its only writer, found another process that has it open")
+        self._held.callback(self._unlock)
         self._db.execute("SET synchronous_commit TO on")
         if self._one("SHOW fsync")[0] != "on":
             raise BadInput(f"{self.name}: expected a server that writes to its disk, found one with fsync off")
@@ -79,6 +80,11 @@ class PostgresStore:
                 self._db.execute(_TABLES)
                 header = (FORMAT, secrets.token_bytes(DIGEST), time.time_ns(), tercet.__version__)
                 self._db.execute("INSERT INTO tercet_journal VALUES (%s, %s, %s, %s)", header)
+
+    def _unlock(self) -> None:
+        """Now, so that the next writer may come as soon as this one is closed: the server ends a closed session in its own time."""
+        with suppress(psycopg.Error):
+            self._db.execute("SELECT pg_advisory_unlock_all()")
 
     def _checked(self) -> bytes:
         """The journal's random id, which seeds the chain; BadInput for tables of another format."""
