@@ -10,9 +10,12 @@ from numba import types
 from tercet.book.flow import touched
 from tercet.book.state import IOC, MARKET, REFUSED_FULL
 from tercet.compiled import compiled
+from tercet.execution.caps import HALT, halted
+from tercet.execution.caution import CAUTION, update
 from tercet.execution.policy import DECIDE, PAD, cross
 from tercet.execution.view import AFTER_PLACES, PARENT, VIEW, begin, count_open, look
 from tercet.execution.working import DROPPED, behind_least, conform, pull
+from tercet.intrinsics import array_at
 from tercet.market.events import EVENT
 from tercet.sim.episode import advance, advance_market
 from tercet.sim.ours import complete, withdraw_all
@@ -51,6 +54,7 @@ COURSE: Final = np.dtype(
         ("step", np.int64),
         ("volume_before", np.int64),  # printed before the first decision
         ("born", np.int64),  # the arrival mid is stamped
+        ("caution", np.int64),  # the address of a CAUTION that watches this market and sets the posture; 0: nobody does
     ]
 )
 
@@ -124,20 +128,42 @@ def start(sim, parent, view, scratch, course, outcome, step):
 def see(sim, events, parent, view, scratch, course, outcome):
     """Let the market come to where the feed is at this decision, and look."""
     seen = look_time(sim, course.now)
+    if course.caution != 0:
+        watch(sim, events, seen if course.born != 0 else min(seen, parent.start), scratch, caution_of(course))
     if course.born == 0 and seen >= parent.start:
         arrive(sim, events, parent, scratch, outcome)
         course.born = 1
+    if course.caution != 0:
+        watch(sim, events, seen, scratch, caution_of(course))
     advance(sim, events, seen, scratch)
     if course.now == parent.start:
         course.volume_before = sim.flow.lots
     view.market_lots = sim.flow.lots - course.volume_before
     look(view, sim, parent, course.now, course.step)
+    if course.caution != 0:
+        view.posture = caution_of(course).level / HALT
+
+
+@compiled
+def watch(sim, events, until, scratch, caution):
+    """Let a CAUTION look at the market at each of its times up to and including `until`."""
+    while caution.next <= until:
+        advance(sim, events, caution.next, scratch)
+        update(caution, sim.book, sim.flow, sim.applied, max(caution.next, sim.now))
+        caution.next += caution.every
+
+
+@compiled(inline="always")
+def caution_of(course):
+    """The CAUTION at a course's address."""
+    return array_at(course.caution, 1, CAUTION)[0]
 
 
 @compiled
 def decide_and_send(sim, parent, decide, pad, view, course, outcome):
-    """Let a policy decide on what it saw, and send what the parent's terms allow of it; the next decision is a step later."""
-    if view.quiet != 0:
+    """Let a policy decide on what it saw, and send what the parent's terms and the posture allow; the next decision is a step later."""
+    pad.pressure = caution_of(course).pressure if course.caution != 0 else 0.0
+    if view.quiet != 0 or halted(view):
         count = pull(view, pad)
     else:
         count = decide(view, pad)

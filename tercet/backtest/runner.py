@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.episode import COURSE, OUTCOME, machine
+from tercet.backtest.episode import COURSE, OUTCOME, machine, watch
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import Plan, records
 from tercet.errors import BadInput, TercetError
+from tercet.execution.caution import CautionSettings
 from tercet.execution.policy import Policy
 from tercet.execution.tca import COST, FEES, TALLY, account
 from tercet.execution.view import AFTER_PLACES, VIEW
@@ -42,6 +43,7 @@ class Settings:
     feed_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
     hidden_first: bool = field(default=True, metadata={"help": "hidden executions fill our displayed orders first"})
     after_ns: tuple[int, ...] = field(default=(), metadata={"help": "times after the end at which reversion is measured, three at most"})
+    posture: CautionSettings | None = field(default=None, metadata={"help": "watch the market, and let its posture bind what is sent"})
     seed: int = field(default=0, metadata={"help": "of everything random"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
 
@@ -98,18 +100,26 @@ class Worker:
         self.view = np.zeros(1, VIEW).view(np.recarray)[0]
         self.tally = np.zeros(1, TALLY).view(np.recarray)[0]
         self.course = np.zeros(1, COURSE).view(np.recarray)[0]
+        self.cautions = None if settings.posture is None else [settings.posture.begun(market.open_ns) for _ in range(2)]  # base, copy
         self.run = machine(base.dtype, self.scratch.dtype, market.events is not None)
         self.fees = fees_of(market.instrument)
 
     def roll(self, start: int) -> None:
         """Let the base's market come to where a parent's first look at `start` begins."""
-        advance(self.base[0], self.market.events, start - max(self.settings.feed_latency_ns), self.scratch)
+        until = start - max(self.settings.feed_latency_ns)
+        if self.cautions is not None:
+            watch(self.base[0], self.market.events, until, self.scratch, self.cautions[0][0])
+        advance(self.base[0], self.market.events, until, self.scratch)
 
     def work(self, parent: Any, policy: Policy, seed: int) -> tuple[Any, Any]:
         """Work one parent by one policy from the base's state; returns (COST, OUTCOME). Its reports are in `scratch`."""
         self.copy.view(np.uint8)[:] = self.base.view(np.uint8)
         sim = self.copy[0]
         sim.seed = seed
+        if self.cautions is not None:
+            base, copy = self.cautions
+            copy[:] = base
+            self.course.caution = copy.ctypes.data
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
         self.run(

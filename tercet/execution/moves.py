@@ -10,6 +10,7 @@ import math
 from tercet.book.records import CANCELLING, REPLACE_OWN
 from tercet.book.state import LIMIT
 from tercet.compiled import compiled
+from tercet.execution.caps import halted
 from tercet.execution.policy import policy, post
 from tercet.execution.schedules import first_own, near_touch
 from tercet.execution.working import allowance
@@ -99,8 +100,8 @@ def price_level(view, pad):
 
 @compiled
 def mask(view, kind, out):
-    """Write which discrete actions are open: within the parent's terms, and none that says the same as another."""
-    free = allowance(view) + view.open > 0 and view.quiet == 0
+    """Write which discrete actions are open: within the parent's terms and the posture's, and none that says the same as another."""
+    free = allowance(view) + view.open > 0 and view.quiet == 0 and not halted(view)
     spread = view.ask - view.bid
     if kind == PRICE_LEVEL:
         for level in range(len(out)):

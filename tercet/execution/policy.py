@@ -28,6 +28,7 @@ PAD: Final = np.dtype(
         ("settings", np.float64, SETTINGS),
         ("memory", np.float64, MEMORY),
         ("action", np.float64, ACTION),  # what an agent chose, where one decides; else zeros
+        ("pressure", np.float64),  # which way a market in stress is pressed, where somebody watches it: above 0 buying (see CAUTION)
         ("children", CHILD, CHILDREN),
     ],
     align=True,

@@ -3,6 +3,7 @@
 from tercet.book.records import CANCEL_OWN, REPLACE_OWN, RESTING, SENT, SUBMIT
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
+from tercet.execution.caps import largest_child, most_participation
 from tercet.execution.policy import withdraw
 
 KEPT, CHANGED, DROPPED = 0, 1, 2
@@ -11,6 +12,8 @@ KEPT, CHANGED, DROPPED = 0, 1, 2
 @compiled
 def conform(child, view, parent):
     """Make a child keep its parent's terms, or drop it: quantity, limit price, largest participation, no-trade windows.
+
+    The posture's caps bind too: on participation, and on the lots that one child has still to trade.
 
     What is filled, open and asked for together never exceeds the parent. Returns KEPT, CHANGED or DROPPED.
     """
@@ -22,12 +25,12 @@ def conform(child, view, parent):
     child.side = parent.side
     room = allowance(view)
     if child.verb == SUBMIT:
-        child.lots = min(child.lots, room)
+        child.lots = min(child.lots, room, largest_child(view))
     elif child.verb == REPLACE_OWN:
         own_lots, own_filled = find_own(view, child.handle)
         if own_lots == 0:
             return DROPPED
-        child.lots = min(child.lots, own_filled + own_lots + room)
+        child.lots = min(child.lots, own_filled + min(own_lots + room, largest_child(view)))
     if parent.limited != 0:
         if child.kind == MARKET and child.verb == SUBMIT:
             child.kind = IOC
@@ -41,10 +44,11 @@ def conform(child, view, parent):
 
 @compiled
 def allowance(view):
-    """Lots that may still be asked for: what the parent wants, within its largest participation."""
+    """Lots that may still be asked for: what the parent wants, within its largest participation and the posture's share of it."""
     room = view.lots - view.filled - view.open
-    if view.most < 1.0:
-        room = min(room, int(view.most / (1.0 - view.most) * view.market_lots) - view.filled - view.open)
+    most = most_participation(view)
+    if most < 1.0:
+        room = min(room, int(most / (1.0 - most) * view.market_lots) - view.filled - view.open)
     return max(room, 0)
 
 

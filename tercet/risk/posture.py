@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.execution import caps
+from tercet.execution.caution import latch
 from tercet.messages import Posture
 from tercet.signals.series import Floats
 
@@ -20,10 +22,10 @@ from tercet.signals.series import Floats
 class State(IntEnum):
     """From bold to nothing at all."""
 
-    NORMAL = 0
-    CAUTIOUS = 1
-    DEFENSIVE = 2
-    HALT = 3
+    NORMAL = caps.NORMAL
+    CAUTIOUS = caps.CAUTIOUS
+    DEFENSIVE = caps.DEFENSIVE
+    HALT = caps.HALT
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,7 @@ class Caps:
 
 
 CAPS: Final[Mapping[State, Caps]] = {
-    State.NORMAL: Caps(1.0, 1.0, 0.0, 1.0, 1.0, 1.0),
-    State.CAUTIOUS: Caps(0.75, 0.5, 0.25, 0.75, 0.75, 0.75),
-    State.DEFENSIVE: Caps(0.5, 0.25, 0.5, 0.4, 0.4, 0.4),
-    State.HALT: Caps(0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
+    state: Caps(caps.PARTICIPATION[state], caps.CHILD[state], caps.PASSIVE[state], *3 * (caps.EXPOSURE[state],)) for state in State
 }
 
 
@@ -108,30 +107,26 @@ class Stance:
     def __init__(self, settings: PostureSettings | None = None) -> None:
         """As if nothing had ever been wrong."""
         self.settings = settings or PostureSettings()
-        self._left = [0, 0, 0]  # updates until each latch is let go; 0: not set
+        self._left = np.zeros(3, np.int64)  # updates until each latch is let go; 0: not set
+        self._enters = np.array(self.settings.enters)
+        self._leaves = np.minimum(self._enters + self.settings.margin, 1.0)
 
     def update(self, time: int, risks: Risks) -> Posture:
         """The posture at `time`, ns, from what is forecast then."""
         share, reasons = self._share(risks)
-        for place, enter in enumerate(self.settings.enters):
-            if share < enter:
-                self._left[place] = self.settings.dwell
-            elif self._left[place]:
-                within = share < min(enter + self.settings.margin, 1.0)
-                self._left[place] = self.settings.dwell if within else self._left[place] - 1
-        state = State(max((place + 1 for place, left in enumerate(self._left) if left), default=0))
-        caps = CAPS[state]
+        state = State(latch(self._left, share, self._enters, self._leaves, self.settings.dwell))
+        allowed = CAPS[state]
         return Posture(
             time=time,
             state=state.name,
             level=int(state),
-            multiplier=0.0 if state == State.HALT else min(share, caps.gross),
-            participation=caps.participation,
-            child=caps.child,
-            passive=caps.passive,
-            gross=caps.gross,
-            net=caps.net,
-            name=caps.name,
+            multiplier=0.0 if state == State.HALT else min(share, allowed.gross),
+            participation=allowed.participation,
+            child=allowed.child,
+            passive=allowed.passive,
+            gross=allowed.gross,
+            net=allowed.net,
+            name=allowed.name,
             reason=reasons,
         )
 
