@@ -160,6 +160,7 @@ def summary(result: Result, other: Result | None = None) -> dict[str, Any]:
             "order_latency_ns": list(settings.order_latency_ns),
             "feed_latency_ns": list(settings.feed_latency_ns),
             "hidden_first": settings.hidden_first,
+            "posture": "off" if settings.posture is None else "intraday",
             "seed": settings.seed,
         },
         "n_blocks": rows[0]["n_blocks"] if rows else 0,

@@ -169,7 +169,7 @@ def run(
         for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
             done.result()
     names = tuple(policy.name for policy in policies)
-    said = (*market.notes, *other_paces(policies, settings.step_ns), *warnings(names, costs, outcomes))
+    said = (*market.notes, *other_paces(policies, settings.step_ns), *without_posture(policies, settings), *warnings(names, costs, outcomes))
     return Result(market, plan, names, settings, costs, outcomes, said)
 
 
@@ -194,6 +194,12 @@ def other_paces(policies: Sequence[Policy], step_ns: int) -> list[str]:
     others = [policy for policy in policies if policy.step_ns not in (0, step_ns)]
     sentence = "{}: was trained to decide every {:g} s and decides every {:g} s here; expected the same step"
     return [sentence.format(policy.name, policy.step_ns / 1e9, step_ns / 1e9) for policy in others]
+
+
+def without_posture(policies: Sequence[Policy], settings: Settings) -> list[str]:
+    """Sentences on trained policies that see a posture here and never did in training, where nobody sets one."""
+    learned = [policy.name for policy in policies if policy.step_ns and settings.posture is not None]
+    return [f"{name}: was trained without a posture and sees one here; expected a policy that knows what it means" for name in learned]
 
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:

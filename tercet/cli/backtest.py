@@ -16,6 +16,8 @@ from tercet.cli.output import console, say_json
 from tercet.errors import BadInput
 
 NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
+OFF, BOTH = "off", "both"
+POSTURES = (OFF, "intraday", BOTH)
 PARTS = {
     "spread_bps": "spread",
     "walk_bps": "walk",
@@ -48,6 +50,7 @@ def backtest(
     maker_fee: Annotated[float | None, typer.Option(help="Per lot; negative is a rebate.")] = None,
     hidden_first: Annotated[bool, typer.Option(help="Recorded hidden executions fill our displayed orders first.")] = True,
     after: Annotated[str | None, typer.Option(help="Times after the end at which reversion is measured, such as 1min,5min.")] = None,
+    posture: Annotated[str, typer.Option(help="off; intraday: what each second's warning allows; both: one beside the other.")] = "off",
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     limits: Annotated[Path | None, typer.Option(metavar="FILE", help="Let children pass the pre-trade gate with these limits.")] = None,
     strategy: Annotated[str | None, typer.Option(help="Whose limits; the first strategy's where not given.")] = None,
@@ -60,18 +63,22 @@ def backtest(
     from tercet.backtest.runner import Settings
 
     where = _with_fees(find_market(market), taker_fee, maker_fee)
-    chosen = _gated(_policies(policies), limits, strategy, where.instrument.symbol)
+    caution, heeding = _posture(posture, _policies(policies))
+    chosen = _gated(heeding, limits, strategy, where.instrument.symbol)
     settings = Settings(
         step_ns=duration(step),
         order_latency_ns=tuple(duration(part) for part in order_latency.split(",")),
         feed_latency_ns=tuple(duration(part) for part in feed_latency.split(",")),
         hidden_first=hidden_first,
         after_ns=tuple(duration(part) for part in after.split(",")) if after else (),
+        posture=caution,
         seed=seed,
         threads=threads,
     )
     orders = plan(where, parents, size, duration(horizon), side, seed)
     result, summary = _run(where, orders, chosen, settings)
+    if posture == BOTH:
+        summary["posture"] = _beside(result, _gated(_policies(policies), limits, strategy, where.instrument.symbol))
     summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
     if limits:
         summary["refused"] = {policy.name: policy.refused for policy in chosen}
@@ -96,6 +103,24 @@ def _policies(names: str) -> list[Any]:
     from tercet.execution.learned import find_policy
 
     return [find_policy(name.strip()) for name in names.split(",")]
+
+
+def _posture(kind: str, policies: list[Any]) -> tuple[Any, list[Any]]:
+    """What watches the market, and the policies that heed it; None and the policies as they are where it is off."""
+    from tercet.execution.caution import CautionSettings
+    from tercet.execution.pacing import paced
+
+    if kind not in POSTURES:
+        raise BadInput(f"posture was {kind!r}; expected {', '.join(POSTURES)}")
+    return (None, policies) if kind == OFF else (CautionSettings(), [paced(policy) for policy in policies])
+
+
+def _beside(on: Any, policies: list[Any]) -> list[dict[str, Any]]:
+    """The same run without a posture, beside this one."""
+    from tercet.backtest.postures import postures
+    from tercet.backtest.runner import run
+
+    return postures(run(on.market, on.plan, policies, dataclasses.replace(on.settings, posture=None)), on)
 
 
 def _gated(policies: list[Any], limits: Path | None, strategy: str | None, symbol: str) -> list[Any]:
@@ -144,6 +169,16 @@ def _table(*headings: str) -> Table:
     return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
+def _postures(rows: list[dict[str, Any]]) -> Table:
+    made = _table("side", "mean off", "on", "on less off", "95%", "CVaR95 off", "on", "on less off", "95%")
+    for row in rows:
+        pairs = [f"{row[f'{name}_low']:+.2f} to {row[f'{name}_high']:+.2f}" for name in ("mean", "cvar95")]
+        numbers = [f"{row[name]:.2f}" for name in ("off_bps", "on_bps", "off_cvar95_bps", "on_cvar95_bps")]
+        change = [f"{row[name]:+.2f}" for name in ("mean_bps", "cvar95_bps")]
+        made.add_row(row["policy"], row["side"], *numbers[:2], change[0], pairs[0], *numbers[2:], change[1], pairs[1])
+    return made
+
+
 def _show(summary: dict[str, Any]) -> None:
     console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}", highlight=False)
     costs, parts = _table("IS bps", "95% interval", "sd", "CVaR95", "against twap"), _table(*PARTS.values())
@@ -155,6 +190,8 @@ def _show(summary: dict[str, Any]) -> None:
         costs.add_row(row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict)
         parts.add_row(row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS))
     console.print(costs, parts)
+    if "posture" in summary:
+        console.print(_postures(summary["posture"]))
     other, does = ("last", "pass us by") if summary["settings"]["hidden_first"] else ("first", "fill us first")
     shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]
     if shown:

@@ -19,7 +19,7 @@ from tercet.market.events import BUY, SELL
 
 SECOND: Final = 1_000_000_000
 LEVELS: Final = 5  # of the book whose depth counts
-FAST_S, MIDDLE_S, SLOW_S = 5.0, 60.0, 600.0  # e-folding times of what is now, of what has gathered, and of what is usual
+FAST_S, MIDDLE_S, SLOW_S = 5.0, 60.0, 1800.0  # e-folding times of what is now, of what has gathered, and of what is usual
 PACE_S: Final = 15.0  # of what trades now
 CLIP: Final = 3.0  # usual deviations beyond which the usual does not follow what is now
 WORST: Final = 10.0  # of an indicator, beyond which it says nothing more
@@ -83,9 +83,9 @@ CAUTION: Final = np.dtype(
 class CautionSettings:
     """Weights and thresholds, fitted on quiet and crashing sessions of `crowd:crash` (see `risk/intraday.py`), and how states end."""
 
-    weights: tuple[float, ...] = field(default=(1.0,) * COUNT, metadata={"help": "of the indicators, 0 or more"})
-    intercept: float = field(default=-8.0, metadata={"help": "log-odds of stress where every indicator is 0"})
-    enters: tuple[float, float, float] = field(default=(0.0, 2.0, 50.0), metadata={"help": "log-odds of stress above which states begin"})
+    weights: tuple[float, ...] = field(default=(1.1858, 0.1003, 1.3158, 0.5483, 0.1342, 0.1431, 0.0, 2.872, 0.0), metadata={"help": "of the indicators, 0 or more"})
+    intercept: float = field(default=-2.5403, metadata={"help": "log-odds of stress where every indicator is 0"})
+    enters: tuple[float, float, float] = field(default=(3.58, 4.673, 13.533), metadata={"help": "log-odds of stress above which states begin"})
     margin: float = field(default=1.0, metadata={"help": "below those that a state may end"})
     dwell: int = field(default=30, metadata={"help": "updates in a row below it that ending takes"})
     every_s: float = field(default=1.0, metadata={"help": "seconds between updates"})

@@ -1,0 +1,69 @@
+"""The same parents worked with the posture and without: what it does to the mean shortfall and to its tail, paired."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercet.backtest.compare import DRAWS, TAIL, Bootstrap, cvar
+from tercet.backtest.runner import Result
+from tercet.errors import BadInput
+from tercet.market.events import BUY, SELL
+
+CHUNK: Final = 500  # draws at a time
+SIDES: Final = {"both": (BUY, SELL), "buy": (BUY,), "sell": (SELL,)}
+
+
+def postures(off: Result, on: Result) -> list[dict[str, Any]]:
+    """A row a policy and side: shortfall's mean and CVaR95 without the posture and with it, bps, and the paired differences.
+
+    Intervals are the central 95% over draws of blocks of time (`compare`), the same draws for both; each draw has its own tail.
+    """
+    if off.policies != on.policies or off.plan is not on.plan or off.settings.seed != on.settings.seed:
+        raise BadInput("the two runs differ in more than the posture; expected the same plan, policies and seed")
+    sides = np.array([parent.side for parent in off.plan.parents])
+    rows = []
+    for side, taken in SIDES.items():
+        kept = np.isin(sides, taken)
+        if not kept.any() or (side != "both" and kept.all()):
+            continue
+        bootstrap = Bootstrap(np.unique(off.plan.blocks[kept], return_inverse=True)[1], off.settings.seed)
+        for name, without, within in zip(off.policies, off.costs["is_bps"], on.costs["is_bps"], strict=True):
+            rows.append({"policy": name, "side": side} | difference(bootstrap, without[kept], within[kept]))
+    return rows
+
+
+def difference(bootstrap: Bootstrap, off: NDArray[np.float64], on: NDArray[np.float64]) -> dict[str, Any]:
+    """Mean and CVaR95 of two samples (parents,), and what separates them with 95% intervals; infinite where there is one block."""
+    low, high = bootstrap.interval(on - off)
+    tail_low, tail_high = -np.inf, np.inf
+    if bootstrap.count > 1:
+        tail_low, tail_high = map(float, np.quantile(cvars(bootstrap, on) - cvars(bootstrap, off), (0.025, 0.975)))
+    return {
+        "parents": len(off),
+        "n_blocks": bootstrap.count,
+        "off_bps": float(off.mean()),
+        "on_bps": float(on.mean()),
+        "mean_bps": float((on - off).mean()),
+        "mean_low": low,
+        "mean_high": high,
+        "off_cvar95_bps": cvar(off),
+        "on_cvar95_bps": cvar(on),
+        "cvar95_bps": cvar(on) - cvar(off),
+        "cvar95_low": tail_low,
+        "cvar95_high": tail_high,
+    }
+
+
+def cvars(bootstrap: Bootstrap, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the worst 5% of `values` (parents,) under each draw, (draws,)."""
+    order = np.argsort(-values)
+    worst, blocks = values[order], bootstrap.blocks[order]
+    found = []
+    for first in range(0, DRAWS, CHUNK):
+        weights = bootstrap.weights[first : first + CHUNK][:, blocks]
+        room = np.maximum(TAIL * weights.sum(axis=1, keepdims=True), 1.0)
+        before = np.cumsum(weights, axis=1) - weights
+        taken = np.clip(room - before, 0.0, weights)
+        found.append((taken @ worst) / taken.sum(axis=1))
+    return np.concatenate(found)
