@@ -169,7 +169,12 @@ def run(
         for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
             done.result()
     names = tuple(policy.name for policy in policies)
-    said = (*market.notes, *other_paces(policies, settings.step_ns), *without_posture(policies, settings), *warnings(names, costs, outcomes))
+    said = (
+        *market.notes,
+        *other_paces(policies, settings.step_ns),
+        *without_posture(policies, settings),
+        *warnings(names, costs, outcomes),
+    )
     return Result(market, plan, names, settings, costs, outcomes, said)
 
 

@@ -169,13 +169,12 @@ def _table(*headings: str) -> Table:
     return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def _postures(rows: list[dict[str, Any]]) -> Table:
-    made = _table("side", "mean off", "on", "on less off", "95%", "CVaR95 off", "on", "on less off", "95%")
+def _postures(rows: list[dict[str, Any]], what: str, title: str) -> Table:
+    made, kept = _table("side", f"{title} off", "on", "on less off", "95%"), "" if what == "mean" else "_cvar95"
     for row in rows:
-        pairs = [f"{row[f'{name}_low']:+.2f} to {row[f'{name}_high']:+.2f}" for name in ("mean", "cvar95")]
-        numbers = [f"{row[name]:.2f}" for name in ("off_bps", "on_bps", "off_cvar95_bps", "on_cvar95_bps")]
-        change = [f"{row[name]:+.2f}" for name in ("mean_bps", "cvar95_bps")]
-        made.add_row(row["policy"], row["side"], *numbers[:2], change[0], pairs[0], *numbers[2:], change[1], pairs[1])
+        values = [f"{row[f'{way}{kept}_bps']:.2f}" for way in ("off", "on")]
+        inside = f"{row[f'{what}_low']:+.2f} to {row[f'{what}_high']:+.2f}"
+        made.add_row(row["policy"], row["side"], *values, f"{row[f'{what}_bps']:+.2f}", inside)
     return made
 
 
@@ -191,7 +190,7 @@ def _show(summary: dict[str, Any]) -> None:
         parts.add_row(row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS))
     console.print(costs, parts)
     if "posture" in summary:
-        console.print(_postures(summary["posture"]))
+        console.print(_postures(summary["posture"], "mean", "mean IS"), _postures(summary["posture"], "cvar95", "CVaR95"))
     other, does = ("last", "pass us by") if summary["settings"]["hidden_first"] else ("first", "fill us first")
     shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]
     if shown:

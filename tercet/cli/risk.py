@@ -22,9 +22,13 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail or covariance.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail, covariance or warning.")],
     data: Annotated[
-        Path, typer.Option(help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance.")
+        Path,
+        typer.Option(
+            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance. "
+            "warning: crowd:crash, or a stored day's folder."
+        ),
     ],
     models: Annotated[str | None, typer.Option(help="Names, with commas; all where not given.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="The first day that is asked about.")] = None,
@@ -38,13 +42,15 @@ def evaluate(
     """
     with extra("signals"):
         from tercet.cli.judged import KINDS, Judging
+        from tercet.cli.warned import warning
     from tercet.report.files import write_whole
 
-    if kind not in KINDS:
-        raise BadInput(f"kind was {kind!r}; expected {', '.join(KINDS)}")
+    kinds = KINDS | {"warning": warning}
+    if kind not in kinds:
+        raise BadInput(f"kind was {kind!r}; expected {', '.join(kinds)}")
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = KINDS[kind](Judging(data, names, None if since is None else beginning(since), every, lambda what: tell(what, 0, 1)))
+        result = kinds[kind](Judging(data, names, None if since is None else beginning(since), every, lambda what: tell(what, 0, 1)))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())

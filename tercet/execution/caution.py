@@ -83,9 +83,13 @@ CAUTION: Final = np.dtype(
 class CautionSettings:
     """Weights and thresholds, fitted on quiet and crashing sessions of `crowd:crash` (see `risk/intraday.py`), and how states end."""
 
-    weights: tuple[float, ...] = field(default=(1.1858, 0.1003, 1.3158, 0.5483, 0.1342, 0.1431, 0.0, 2.872, 0.0), metadata={"help": "of the indicators, 0 or more"})
+    weights: tuple[float, ...] = field(
+        default=(1.1858, 0.1003, 1.3158, 0.5483, 0.1342, 0.1431, 0.0, 2.872, 0.0), metadata={"help": "of the indicators, 0 or more"}
+    )
     intercept: float = field(default=-2.5403, metadata={"help": "log-odds of stress where every indicator is 0"})
-    enters: tuple[float, float, float] = field(default=(3.58, 4.673, 13.533), metadata={"help": "log-odds of stress above which states begin"})
+    enters: tuple[float, float, float] = field(
+        default=(3.58, 4.673, 13.533), metadata={"help": "log-odds of stress above which states begin"}
+    )
     margin: float = field(default=1.0, metadata={"help": "below those that a state may end"})
     dwell: int = field(default=30, metadata={"help": "updates in a row below it that ending takes"})
     every_s: float = field(default=1.0, metadata={"help": "seconds between updates"})

@@ -61,4 +61,6 @@ def paced(inner: Policy, settings: PaceSettings | None = None) -> Policy:
         raise ValueError(f"policy {inner.name} has {len(inner.settings)} settings; expected {STATE} at most to heed a posture")
     room = (0.0,) * (STATE - len(inner.settings))
     address = float(address_of(inner.decide, DECIDE))
-    return Policy(inner.name, heeding, (*inner.settings, *room, float(how.state), how.hasten_s, float(how.wait), how.least, address), inner.step_ns)
+    return Policy(
+        inner.name, heeding, (*inner.settings, *room, float(how.state), how.hasten_s, float(how.wait), how.least, address), inner.step_ns
+    )

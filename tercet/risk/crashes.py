@@ -15,15 +15,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.compiled import compiled
 from tercet.errors import BadInput
-from tercet.execution.caution import COUNT, SECOND, CautionSettings, update
+from tercet.execution.caution import COUNT, SECOND, CautionSettings
 from tercet.market.calendar import session
-from tercet.sim.episode import advance
+from tercet.risk.watching import follow
+from tercet.signals.series import Floats
 from tercet.sim.open import NO_EVENTS, open_crowd, season_clock
 from tercet.sim.settings import CROWDS, CrowdSettings, SellerSettings
 from tercet.sim.state import new_scratch
-from tercet.signals.series import Floats
 
 TRAINING, TEST = 1, 2  # parts of the seeds: no session is in both
 MOST_DRAWN: Final = 3  # sessions for each crash that is wanted, after which it is given up
@@ -50,7 +49,9 @@ class CrashSettings:
     def __post_init__(self) -> None:
         """Refuse what no crash can be drawn from."""
         if self.crowd not in CROWDS or CROWDS[self.crowd].seller is None:
-            raise BadInput(f"crowd was {self.crowd!r}; expected one with a large seller, {', '.join(n for n, c in CROWDS.items() if c.seller)}")
+            raise BadInput(
+                f"crowd was {self.crowd!r}; expected one with a large seller, {', '.join(n for n, c in CROWDS.items() if c.seller)}"
+            )
         ranges = all(0 < low <= high for low, high in (self.onset_s, self.share, self.lots))
         if not (ranges and self.crashes > 0 and self.quiet > 1 and self.depth > 0 and 0 < self.move_s <= self.window_s and self.seed >= 0):
             raise BadInput(f"{self}; expected ranges that rise from above 0, and sessions of both kinds")
@@ -70,18 +71,6 @@ class Session(NamedTuple):
     mid: Floats  # (seconds,) ticks
     onset: int  # the last second before the seller begins; 0: none does
     fallen: int = 0  # the second at which the crash's depth is reached; 0: never
-
-
-@compiled
-def follow(sim, events, scratch, caution, indicators, mid):
-    """Let a market go on, and note each second what a CAUTION makes of it."""
-    for k in range(len(mid)):
-        advance(sim, events, caution.next, scratch)
-        update(caution, sim.book, sim.flow, sim.applied, caution.next)
-        caution.next += caution.every
-        mid[k] = caution.mid
-        for i in range(len(caution.indicators)):
-            indicators[k, i] = caution.indicators[i]
 
 
 def followed(sim: Any, events: Any, opens: int, seconds: int, onset: int = 0) -> Session:

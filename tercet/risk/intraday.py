@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from tercet.errors import BadInput
+from tercet.execution.caps import STATES
 from tercet.execution.caution import COUNT, INDICATORS, WORST, CautionSettings
 from tercet.risk.crashes import TEST, TRAINING, CrashSettings, Session, crash_sessions, quiet_sessions, usual_move
 from tercet.risk.league import Tell
@@ -103,7 +105,7 @@ def crash_league(settings: WarningSettings, ledger: Ledger, experiment: str, tel
         tell(f"the intervals at {budget:g}")
         standings[budget] = _standings(detectors, training, test, budget, settings.crashes.seed)
     for name in detectors:
-        scores = {}
+        scores: dict[str, float] = {}
         for budget, found in standings.items():
             one = next(each for each in found if each.name == name)
             scores |= {f"hits at {budget:g}": one.hits.estimate, f"median lead at {budget:g}": one.median_lead.estimate}
@@ -197,6 +199,25 @@ def false_alarms(score: Score, level: float, quiet: Sequence[Session]) -> tuple[
     return sum(int(one.sum()) for one in above) / seconds, 3600 * sum(map(alarms, above)) / seconds
 
 
+class Alarms(NamedTuple):
+    """Of a state, on one day."""
+
+    state: str
+    threshold: float
+    share: float  # of the seconds, above it
+    alarms: int
+    hour: float
+
+
+def alarm_rates(seen: Session, caution: CautionSettings) -> tuple[Alarms, ...]:
+    """How often the fused score of a session was above the threshold of each state."""
+    score, found = fused(caution.weights, caution.intercept)(seen.indicators[WARM:]), []
+    for state, level in zip(STATES[1:], caution.enters, strict=True):
+        above = score > level
+        found.append(Alarms(state, level, float(above.mean()), alarms(above), 3600 * alarms(above) / len(above)))
+    return tuple(found)
+
+
 def alarms(above: NDArray[np.bool_]) -> int:
     """How many alarms those seconds are, where one ends with DWELL seconds below the level."""
     at = np.flatnonzero(above)
@@ -207,8 +228,6 @@ def alarms(above: NDArray[np.bool_]) -> int:
 
 
 def _logistic(rows: Floats, stress: Floats) -> tuple[Floats, float]:
-    from scipy.optimize import minimize
-
     share = np.where(stress > 0, 0.5 / stress.mean(), 0.5 / (1.0 - stress.mean())) / len(stress)
     sign = 2.0 * stress - 1.0
 
@@ -223,7 +242,7 @@ def _logistic(rows: Floats, stress: Floats) -> tuple[Floats, float]:
 
 
 def _forest(quiet: Floats, seed: int) -> Score:
-    from sklearn.ensemble import IsolationForest
+    from sklearn.ensemble import IsolationForest  # noqa: PLC0415 - scikit-learn is an extra
 
     forest = IsolationForest(n_estimators=100, random_state=seed).fit(quiet)
     return lambda rows: -np.asarray(forest.score_samples(clipped(rows)))

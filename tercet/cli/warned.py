@@ -1,0 +1,113 @@
+"""`tercet risk evaluate warning`: warnings of a crash judged on invented crashes, or their alarms on a recorded day."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercet.cli.evaluated import Result, columns
+from tercet.cli.judged import Judging, given
+from tercet.errors import BadInput
+from tercet.report import warning as pages
+from tercet.report.page import interval, number, percent
+
+CROWD: Final = "crowd:"
+
+
+def warning(asked: Judging) -> Result:
+    """Crashes of a crowd told in time, at the same rate of false alarms; of a recorded day, the alarms by the shipped thresholds."""
+    if asked.models or asked.since is not None or asked.every is not None:
+        raise BadInput("warnings are judged all together on sessions of their own; expected no models, since or every")
+    name = str(asked.data)
+    return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data)
+
+
+def crashes(crowd: str, asked: Judging) -> Result:
+    """The league on a crowd with a large seller."""
+    from tercet.risk.crashes import CrashSettings
+    from tercet.risk.intraday import WarningSettings, crash_league
+    from tercet.signals.trials import Ledger
+
+    settings, ledger = given(WarningSettings(), crashes=CrashSettings(crowd=crowd)), Ledger()
+    found = crash_league(settings, ledger, f"warning {CROWD}{crowd}", asked.tell)
+    told: dict[str, Any] = {
+        "kind": "warning",
+        "name": f"{CROWD}{crowd}",
+        "crashes": len(found.fallen),
+        "with_seller": found.tried,
+        "quiet_hours": found.quiet_hours,
+        "fall_ticks": found.fall,
+        "fallen_s": float(np.median(found.fallen)),
+        "fitted": dataclasses.asdict(found.fitted),
+        "trials": found.trials,
+        "ledger": str(ledger.path),
+        "asked": dataclasses.asdict(settings),
+        "tables": [
+            {"title": f"Warnings that are false in {percent(budget, 1)} of quiet training seconds", "rows": [row(one) for one in standings]}
+            for budget, standings in found.standings.items()
+        ],
+        "standings": {
+            f"{budget:g}": [{name: value for name, value in dataclasses.asdict(one).items() if name != "leads"} for one in standings]
+            for budget, standings in found.standings.items()
+        },
+        "curves": [pages.curve(one.name, found.fallen - one.leads, one.leads > 0) for one in next(reversed(found.standings.values()))],
+    }
+    lines = [pages.asked(told), pages.fitted(told)]
+    return Result([table(one) for one in told["tables"]], lines, told, lambda command: pages.page(told, command))
+
+
+def row(one: Any) -> dict[str, str]:
+    """A detector's line."""
+    found = {
+        "warning": one.name,
+        "false": percent(one.false_share, 2),
+        "an hour": number(one.false_hour, 2),
+        "hits": percent(one.hits.estimate, 1),
+        "median lead s": number(one.median_lead.estimate, 0),
+        "95%": interval(one.median_lead.low, one.median_lead.high, 0),
+    }
+    for name in ("depth", "volatility"):
+        other = next((each for each in one.beside if each.name == name), None)
+        low_high = None if other is None else other.median_lead
+        found[f"less {name}'s"] = "" if low_high is None else f"{number(low_high.estimate, 0)} ({interval(low_high.low, low_high.high, 0)})"
+        found[f"hits less {name}'s"] = (
+            "" if other is None else f"{percent(other.hits.estimate, 1)} ({interval(100 * other.hits.low, 100 * other.hits.high, 1)})"
+        )
+    return found
+
+
+def table(told: dict[str, Any]) -> Any:
+    """A table for the terminal."""
+    first, *others = told["rows"][0]
+    made = columns(first, *others, title=told["title"])
+    for each in told["rows"]:
+        made.add_row(*each.values())
+    return made
+
+
+def recorded(folder: Path) -> Result:
+    """Alarms of a stored day, by the shipped weights and thresholds."""
+    from tercet.backtest.markets import history_market
+    from tercet.execution.caution import SECOND, CautionSettings
+    from tercet.market.store import open_day
+    from tercet.risk.crashes import followed
+    from tercet.risk.intraday import alarm_rates
+
+    market = history_market(open_day(folder))
+    seconds = (market.close_ns - market.open_ns) // SECOND - 1
+    seen = followed(market.open(0, 0), market.events, market.open_ns, seconds)
+    rows = [
+        {
+            "state": one.state,
+            "above": number(one.threshold, 3),
+            "share": percent(one.share, 2),
+            "alarms": str(one.alarms),
+            "an hour": number(one.hour, 2),
+        }
+        for one in alarm_rates(seen, CautionSettings())
+    ]
+    told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600}
+    told["tables"] = [{"title": f"Alarms by the thresholds fitted on crowd:crash, {market.name}", "rows": rows}]
+    line = f"{number(seconds / 3600, 2)} hours of {market.name}; what of it was false nobody knows: no crash was found on that day."
+    return Result([table(told["tables"][0])], [line], told, lambda command: pages.day(told, line, command))
