@@ -10,6 +10,7 @@ from tercet.errors import BadInput
 from tercet.orders import checks, exposure
 from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
 from tercet.orders.limits import Limits, Scope
+from tercet.orders.tightening import ALL, BLIND, Shares, tighten, worse
 
 NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
@@ -34,6 +35,7 @@ class Firm:
         self.windows = np.zeros(1, WINDOWS)
         self.day_ends = NEVER
         self.models: dict[str, str] = {}  # the one that each strategy has told of
+        self.shares, self.state, self.posture_time, self.blind = ALL, "", NEVER, False  # what the last posture leaves of the limits
         self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
         self.instruments["band_low"], self.instruments["band_high"] = 1, ALWAYS
         self.take(limits)
@@ -62,6 +64,29 @@ class Firm:
                 self.instruments[name] = 0
         for name, seconds in {**times, "dead": waits.heartbeat_s * waits.missed}.items():
             self.windows[name] = int(min(seconds * NS, ALWAYS))
+        tighten(self.scopes, self.instruments, worse(self.shares, BLIND) if self.blind else self.shares)
+        self._date_posture()
+
+    def heed(self, shares: Shares, state: str, time: int) -> bool:
+        """Let a posture of that time scale the limits until it is too old; whether it is another than before."""
+        other = self.blind or (shares, state) != (self.shares, self.state)
+        self.posture_time = time
+        if other:
+            self.shares, self.state, self.blind = shares, state, False
+            self.take(self.limits)
+        self._date_posture()
+        return other
+
+    def lose_sight(self) -> None:
+        """The last posture is too old, or there never was one: as in DEFENSIVE, or worse where it was."""
+        self.blind, self.state, self.posture_ends = True, f"{self.state or 'unknown'}, too old", ALWAYS
+        self.take(self.limits)
+
+    def _date_posture(self) -> None:
+        """Note when the last posture will be too old to count."""
+        oldest = self.limits.windows.posture_s
+        never = oldest == math.inf or self.blind
+        self.posture_ends = ALWAYS if never else self.posture_time + int(min(oldest * NS, ALWAYS))
 
     @staticmethod
     def _bound(row: Any, scope: Scope, above: int) -> None:

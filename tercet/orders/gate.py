@@ -65,6 +65,9 @@ class Gate:
             self._latest = now = max(now, self._latest)  # a clock that goes back empties no window
             if now >= self.firm.day_ends:
                 self.firm.tick(now)
+            if now >= self.firm.posture_ends:
+                self.firm.lose_sight()
+                self.alert("limits_change", "firm", f"posture {self.firm.state}: limits as in DEFENSIVE", now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
             answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, f"{type(fault).__name__}: {fault}")
@@ -218,7 +221,8 @@ class Gate:
         return rule if now <= until and same else 0
 
     def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str = "") -> Refused:
-        said = text or f"{RULES[rule]} was {was:g}; expected {limit:g}"
+        under = f", under the posture {self.firm.state}" if self.firm.state not in ("", "NORMAL") else ""
+        said = text or f"{RULES[rule]} was {was:g}; expected {limit:g}{under}"
         return Refused(id=id, rule=RULES[rule], limit=limit, was=was, time=now, text=said)
 
 

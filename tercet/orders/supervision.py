@@ -3,11 +3,12 @@
 from typing import Final
 
 from tercet.errors import BadInput
-from tercet.messages import Act, Cancel, Command
+from tercet.messages import Act, Cancel, Command, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
 from tercet.orders.firm import NS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
+from tercet.orders.tightening import shares_of
 
 LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
 
@@ -136,6 +137,21 @@ def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) ->
         raise BadInput(f"limits would be looser ({', '.join(looser)}); expected a second person among {', '.join(old.people)}")
     gate.firm.take(limits)
     gate.alert("limits_change", "firm", f"version {limits.version} by {by}{f' and {second}' if second else ''}", now)
+
+
+def heed(gate: Gate, posture: Posture, now: int) -> None:
+    """Scale the limits by a posture, never beyond what they are without; a change of state is told, and so journaled.
+
+    It needs nobody's approval: people set the limits, a posture only says how much of them is used. Raises BadInput for one from a time to
+    come or older than the last one, and nothing changes. See `windows.posture_s` for when it is too old to count.
+    """
+    firm = gate.firm
+    if not firm.posture_time <= posture.time <= now + AHEAD:
+        raise BadInput(f"time of the posture was {posture.time}; expected no earlier than {firm.posture_time} and no later than {now}")
+    shares = shares_of(posture)
+    if firm.heed(shares, posture.state, posture.time):
+        left = ", ".join(f"{name} {share:g}" for name, share in shares._asdict().items())
+        gate.alert("limits_change", "firm", f"posture {posture.state} ({posture.reason}): shares of the limits are {left}", now)
 
 
 def refuse_new_names(old: Limits, new: Limits) -> None:
