@@ -8,11 +8,14 @@ import numpy as np
 
 from tercet.cli.evaluated import Result, columns
 from tercet.cli.judged import Judging, given
+from tercet.cli.output import console
 from tercet.errors import BadInput
 from tercet.report import warning as pages
 from tercet.report.page import interval, number, percent
 
 CROWD: Final = "crowd:"
+WIDE: Final = 150  # columns of a terminal, below which these of a table are in the page and the JSON alone
+SPARE: Final = ("an hour", "95%", "hits less depth's", "hits less volatility's")
 
 
 def warning(asked: Judging) -> Result:
@@ -26,7 +29,8 @@ def warning(asked: Judging) -> Result:
 def crashes(crowd: str, asked: Judging) -> Result:
     """The league on a crowd with a large seller."""
     from tercet.risk.crashes import CrashSettings
-    from tercet.risk.intraday import WarningSettings, crash_league
+    from tercet.risk.detectors import WarningSettings
+    from tercet.risk.intraday import crash_league
     from tercet.signals.trials import Ledger
 
     settings, ledger = given(WarningSettings(), crashes=CrashSettings(crowd=crowd)), Ledger()
@@ -64,7 +68,7 @@ def row(one: Any) -> dict[str, str]:
         "false": percent(one.false_share, 2),
         "an hour": number(one.false_hour, 2),
         "hits": percent(one.hits.estimate, 1),
-        "median lead s": number(one.median_lead.estimate, 0),
+        "lead s": number(one.median_lead.estimate, 0),
         "95%": interval(one.median_lead.low, one.median_lead.high, 0),
     }
     for name in ("depth", "volatility"):
@@ -78,11 +82,11 @@ def row(one: Any) -> dict[str, str]:
 
 
 def table(told: dict[str, Any]) -> Any:
-    """A table for the terminal."""
-    first, *others = told["rows"][0]
+    """A table for the terminal, which shows the rest where it is wide."""
+    first, *others = (name for name in told["rows"][0] if console.width >= WIDE or name not in SPARE)
     made = columns(first, *others, title=told["title"])
     for each in told["rows"]:
-        made.add_row(*each.values())
+        made.add_row(*(each[name] for name in (first, *others)))
     return made
 
 
@@ -92,22 +96,25 @@ def recorded(folder: Path) -> Result:
     from tercet.execution.caution import SECOND, CautionSettings
     from tercet.market.store import open_day
     from tercet.risk.crashes import followed
+    from tercet.risk.detectors import WarningSettings, own_thresholds
     from tercet.risk.intraday import alarm_rates
 
     market = history_market(open_day(folder))
     seconds = (market.close_ns - market.open_ns) // SECOND - 1
     seen = followed(market.open(0, 0), market.events, market.open_ns, seconds)
-    rows = [
-        {
-            "state": one.state,
-            "above": number(one.threshold, 3),
-            "share": percent(one.share, 2),
-            "alarms": str(one.alarms),
-            "an hour": number(one.hour, 2),
-        }
-        for one in alarm_rates(seen, CautionSettings())
-    ]
+    shipped, half = CautionSettings(), seconds // 2
+    own = own_thresholds(seen, half, WarningSettings(), shipped)
+    variants = {
+        "Alarms by the thresholds fitted on crowd:crash": alarm_rates(seen, shipped),
+        "Of its second half, by thresholds of its first": alarm_rates(seen, own, half),
+    }
     told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600}
-    told["tables"] = [{"title": f"Alarms by the thresholds fitted on crowd:crash, {market.name}", "rows": rows}]
-    line = f"{number(seconds / 3600, 2)} hours of {market.name}; what of it was false nobody knows: no crash was found on that day."
-    return Result([table(told["tables"][0])], [line], told, lambda command: pages.day(told, line, command))
+    told["tables"] = [{"title": title, "rows": [state_row(one) for one in rates]} for title, rates in variants.items()]
+    line = f"{number(seconds / 3600, 2)} hours of {market.name}; how many of these alarms were false nobody knows."
+    return Result([table(one) for one in told["tables"]], [line], told, lambda command: pages.day(told, line, command))
+
+
+def state_row(one: Any) -> dict[str, str]:
+    """A state's line."""
+    rates = {"share": percent(one.share, 2), "alarms": str(one.alarms), "an hour": number(one.hour, 2)}
+    return {"state": one.state, "above": number(one.threshold, 3)} | rates

@@ -70,7 +70,7 @@ VIEW: Final = np.dtype(
         ("urgency", np.float64),
         ("most", np.float64),  # participation: own lots / all lots since the start; 1 where free
         ("alpha", np.float64),  # a forecast, in the unit of who made it (a crowd's signal: standard deviations); 0 where there is none
-        ("posture", np.float64),  # risk posture; 0 where there is none
+        ("posture", np.float64),  # level / 3 of CAUTION: 0 NORMAL to 1 HALT (see `caps`); 0 where nobody watches
         ("expected_lots", np.float64),
         ("curve", np.float64, CURVE_STEPS + 1),
         ("ticks", np.int64, (2, LEVELS)),  # best first; bids, asks

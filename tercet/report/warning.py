@@ -21,7 +21,7 @@ TERMS: Final = (
         "Share of the seconds of quiet test sessions above the threshold, which was fixed on training sessions; and alarms in an hour.",
     ),
     ("Hits", "Share of crashes in which an alarm begins after the onset and before the fall has gone that far."),
-    ("Median lead", "Seconds from that alarm to then; 0 where there was none. Intervals: bootstrap over crashes, differences paired."),
+    ("Lead", "Median seconds from that alarm to then; 0 where there was none. Intervals: bootstrap over crashes, differences paired."),
     ("Fused", "Log-odds of stress: the indicators with weights of 0 or more, fitted on training sessions."),
 )
 
@@ -65,7 +65,9 @@ def page(told: Summary, command: str = "") -> Page:
 def day(told: Summary, line: str, command: str = "") -> Page:
     """A page of the alarms of a recorded day."""
     made = Page(f"Alarms on {told['name']}")
-    made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(line)}</p>', table(told["tables"][0]["rows"]))
+    made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(line)}</p>')
+    for one in told["tables"]:
+        made.add(f"<h2>{safe(one['title'])}</h2>", table(one["rows"]))
     return closed(made, command)
 
 
