@@ -15,6 +15,7 @@ from tercet.report import groups, parent, words
 from tercet.report.figures import decomposition, spread_of
 from tercet.report.files import write_whole
 from tercet.report.page import Page, facts, number, safe
+from tercet.report.postures import beside
 from tercet.report.tables import Row, Tables, tables_of
 
 
@@ -30,7 +31,8 @@ def write(path: Path, result: Result, summary: Tables, command: str = "", polici
     page = Page(f"Backtest of {words.counted(len(result.policies), 'policy', 'policies')} on {market.name}")
     page.add(f"<h1>{safe(page.title)}</h1>", f'<p class="caveat">{safe(market.caveat[:1].upper() + market.caveat[1:])}</p>')
     page.add(facts(terms(result, summary)), warned(result.warnings), lead(summary["paired"]))
-    page.add(*tables_of(result, summary), *distributions(page, result), *made_of(page, summary["policies"]))
+    page.add(*tables_of(result, summary), *beside(summary.get("posture", ())))
+    page.add(*distributions(page, result), *made_of(page, summary["policies"]))
     page.add(*one_parent(page, result, policies), *by_group(page, result), *words.how_to_read(command))
     write_whole(path, page.html())
 
@@ -57,6 +59,7 @@ def terms(result: Result, summary: Tables) -> list[tuple[str, str]]:
         ("Volume curve", safe(market.curve.provenance)),
         ("Intervals", f"{summary['n_blocks']} blocks of time, resampled {number(DRAWS, 0)} times"),
         ("Seed", str(chosen.seed)),
+        *([] if chosen.posture is None else [("Posture", "intraday: what each second's warning allows binds every child")]),
     ]
 
 
