@@ -32,11 +32,12 @@ class FallSettings:
     days: int = field(default=20, metadata={"help": "in which it is"})
     apart: int = field(default=40, metadata={"help": "days without such a day after which the next one is another fall"})
     budget: float = field(default=0.08, metadata={"help": "share of days without a fall ahead that may be in alarm"})
+    lasts: int = field(default=10, metadata={"help": "days above its threshold after which an alarm ends, until it has been below"})
 
     def __post_init__(self) -> None:
         """Refuse what is no fall."""
-        if not 0 < self.depth < 1 or self.days < 1 or self.apart < 1 or not 0 < self.budget < 1:
-            raise BadInput(f"{self}; expected depth and budget between 0 and 1, days and apart of 1 or more")
+        if not 0 < self.depth < 1 or min(self.days, self.apart, self.lasts) < 1 or not 0 < self.budget < 1:
+            raise BadInput(f"{self}; expected depth and budget between 0 and 1, days, apart and lasts of 1 or more")
 
 
 class Warning(Protocol):
@@ -248,13 +249,20 @@ def probability(score: Floats, days: WarningDays, settings: FallSettings) -> Flo
     return np.where(np.isfinite(score), said, np.nan)
 
 
+def lasting(above: NDArray[np.bool_], settings: FallSettings) -> NDArray[np.bool_]:
+    """(n,): the first days of each run above a threshold: who has been warned for long is not warned again by more of the same."""
+    day = np.arange(len(above))
+    begun = np.maximum.accumulate(np.where(above, -1, day))  # the last day below; −1 before any
+    return above & (day - begun <= settings.lasts)
+
+
 def alarms(score: Floats, days: WarningDays, settings: FallSettings) -> NDArray[np.bool_]:
-    """(n,): where the score is above what the budget allows of days before without a fall ahead; in alarm where it cannot be said.
+    """(n,): where the score has risen above what the budget allows of days before without a fall ahead; in alarm where it cannot be said.
 
     What is allowed follows the false alarms that there have been, as soon as they are known: Gibbs & Candès, NeurIPS 2021.
     """
     ahead, _ = falls(days.level, settings)
-    found, allowed = ~np.isfinite(score), settings.budget
+    found, allowed, run = ~np.isfinite(score), settings.budget, 0
     calm = np.empty(0)
     for day in range(USUAL, len(score)):
         if over := ahead[day - settings.days] == 0:
@@ -264,7 +272,8 @@ def alarms(score: Floats, days: WarningDays, settings: FallSettings) -> NDArray[
             calm = np.sort(score[past])
         if len(calm) >= USUAL:
             place = int(np.ceil((1 - allowed) * len(calm)))
-            found[day] |= place < len(calm) and score[day] > calm[place]
+            run = run + 1 if place < len(calm) and score[day] > calm[place] else 0
+            found[day] |= 1 <= run <= settings.lasts
     return found
 
 

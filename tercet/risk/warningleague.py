@@ -10,12 +10,13 @@ from scipy.stats import rankdata
 from tercet.errors import BadInput
 from tercet.risk.indicators import USUAL, WarningDays
 from tercet.risk.league import Tell
-from tercet.risk.warning import SIMPLE, WARNINGS, FallSettings, Warning, alarms, falls
+from tercet.risk.warning import SIMPLE, WARNINGS, FallSettings, Warning, alarms, falls, lasting
 from tercet.signals.resample import Interval, stationary_rows
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
 LEVEL = 0.95
+STEPS = 500  # thresholds that are looked at
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class WarningStanding:
     auc: Interval
     ap: float  # average precision
     beside: dict[str, Interval]  # by simple warning, this AUC less that one
-    at_budget: Caught  # with the threshold that, looking back, makes as many false alarms as the budget
+    at_budget: Caught  # with the threshold that, looking back, made no more false alarms than the budget
     online: Caught  # with the threshold of the time
     said: Floats  # (asked,)
 
@@ -95,7 +96,6 @@ def warning_league(
     there = [name for name in SIMPLE if name in said]
     standings = []
     for name, score in said.items():
-        limit = float(np.quantile(score[judged][ahead[judged] == 0], 1 - settings.fall.budget))
         standings.append(
             WarningStanding(
                 name,
@@ -108,7 +108,7 @@ def warning_league(
                     for other in there
                     if other != name
                 },
-                caught(score > limit, judged, ahead, until, settings.fall),
+                caught(at_budget(score, judged, ahead, settings.fall), judged, ahead, until, settings.fall),
                 caught(alarms(score, days, settings.fall), judged, ahead, until, settings.fall),
                 score[judged],
             )
@@ -146,6 +146,18 @@ def caught(alarm: NDArray[np.bool_], judged: NDArray[np.int64], ahead: Floats, u
     leads = [int(until[one[0]]) for one in told if len(one)]
     false = float(alarm[within == 0].mean())
     return Caught(len(leads), len(told), float(np.median(leads)) if leads else float("nan"), false)
+
+
+def at_budget(score: Floats, judged: NDArray[np.int64], ahead: Floats, settings: FallSettings) -> NDArray[np.bool_]:
+    """(n,): alarms by the lowest threshold that, looking back, keeps false ones to the budget, as all higher ones do."""
+    quiet = judged[ahead[judged] == 0]
+    found = np.zeros(len(score), dtype=bool)
+    for limit in np.quantile(score[judged], np.linspace(0.999, 0.3, STEPS)):
+        alarm = lasting(score > limit, settings)
+        if alarm[quiet].mean() > settings.budget:
+            break
+        found = alarm
+    return found
 
 
 def _bootstrapped(said: dict[str, Floats], ahead: Floats, settings: WarningSettings) -> dict[str, Floats]:
