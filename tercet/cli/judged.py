@@ -284,8 +284,9 @@ def warning_days(asked: Judging, days: Any = None) -> tuple[Any, dict[str, int]]
     from tercet.risk.assets import asset_days
     from tercet.risk.days import market_days
     from tercet.risk.indicators import WarningDays
+    from tercet.risk.scales import unmeasured
 
-    read = market_days(series(asked) if days is None else days)
+    read = market_days(unmeasured(series(asked) if days is None else days))
     if asked.assets is None:
         return WarningDays(read.days), read.counts
     beside = asset_days(table(asked.assets))

@@ -17,6 +17,7 @@ from tercet.risk.posture import PostureSettings, Risks, Stance
 from tercet.risk.scales import LongDays
 from tercet.risk.tail import MODELS, tails_walked
 from tercet.risk.warning import DEFAULT, FallSettings, mean_of, probability
+from tercet.signals.regime import RegimeSettings
 from tercet.signals.resample import Interval, difference_interval, sharpe_interval
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
@@ -62,8 +63,9 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     The width is how far the volatilities of that GJR, of averages at two speeds and, where it is there, of the VIX lie from each other.
     """
     market, count = days.market, len(days)
-    if not USUAL < settings.first < count:
-        raise BadInput(f"first was {settings.first} of {count} days; expected more than {USUAL} and fewer than all")
+    least = max(2 * USUAL, RegimeSettings().first)
+    if not least <= settings.first < count:
+        raise BadInput(f"first was {settings.first} of {count} days; expected {least} to fewer than all")
     tell("shortfall")
     tails = tails_walked(LongDays.of(market), MODELS["fhs-gjr"], (TAIL,), settings.first, settings.every)[TAIL]
     shortfall = np.append(-tails.es[1:], np.nan)
