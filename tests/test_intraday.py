@@ -15,7 +15,7 @@ from tercet.errors import BadInput
 from tercet.execution.caution import COUNT, INDICATORS, CautionSettings
 from tercet.market.store import open_day
 from tercet.risk.crashes import TEST, TRAINING, CrashSettings, Session, drawn, followed
-from tercet.risk.detectors import FUSED, WARM, WarningSettings, alarms, false_alarms, fit, leads_of, sessions
+from tercet.risk.detectors import FUSED, WARM, DetectorSettings, alarms, false_alarms, fit, leads_of, sessions
 from tercet.risk.intraday import alarm_rates, crash_league, posture_of
 from tercet.risk.posture import CAPS, State
 from tercet.signals.trials import Ledger
@@ -83,7 +83,7 @@ def test_until_its_onset_a_crash_says_nothing_of_what_comes() -> None:
 def league(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small one, and its ledger."""
     ledger = Ledger(tmp_path_factory.mktemp("league") / "trials.jsonl")
-    return crash_league(WarningSettings(SMALL, budgets=(0.02,)), ledger, "warning small"), ledger
+    return crash_league(DetectorSettings(SMALL, budgets=(0.02,)), ledger, "warning small"), ledger
 
 
 def test_the_league_tells_of_every_detector_and_counts_it(league: Any) -> None:
@@ -107,7 +107,7 @@ def test_the_league_tells_of_every_detector_and_counts_it(league: Any) -> None:
 
 def test_weights_and_thresholds_come_from_training_alone(league: Any) -> None:
     training, fall = sessions(SMALL, TRAINING, None)
-    again = fit(training, WarningSettings(SMALL))
+    again = fit(training, DetectorSettings(SMALL))
     assert league[0].fitted == again
     assert league[0].fall == fall
     assert min(again.weights) >= 0.0
@@ -148,7 +148,7 @@ def test_the_command_tells_of_a_recorded_day(goog_day: Path, tmp_path: Path) -> 
 
 def test_what_the_command_cannot_judge_is_a_sentence(tmp_path: Path) -> None:
     refused(tercet("risk", "evaluate", "warning", "--data", "crowd:calm"), "large seller", "crash")
-    refused(tercet("risk", "evaluate", "warning", "--data", "crowd:crash", "--every", "5"), "expected no models, since or every")
+    refused(tercet("risk", "evaluate", "warning", "--data", "crowd:crash", "--every", "5"), "expected none of models")
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,18 +19,21 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     family = typer.Typer(help="What may go wrong: forecasts of volatility, tails and covariances, judged.", no_args_is_help=True)
     family.command()(evaluate)
+    family.command()(posture)
     app.add_typer(family, name="risk")
 
 
 def evaluate(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail, covariance or warning.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail, covariance, warning or posture.")],
     data: Annotated[
         Path,
         typer.Option(
-            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance. "
-            "warning: crowd:crash, or a stored day's folder."
+            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], bars or prices; of many for covariance. "
+            "For warning also crowd:crash, or a stored day's folder: warnings within seconds."
         ),
     ],
+    vix: Annotated[Path | None, typer.Option(metavar="FILE", help="The VIX beside it, where it has none.")] = None,
+    assets: Annotated[Path | None, typer.Option(metavar="FILE", help="Prices of assets beside it, for warning.")] = None,
     models: Annotated[str | None, typer.Option(help="Names, with commas; all where not given.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="The first day that is asked about.")] = None,
     every: Annotated[int | None, typer.Option(help="Days between two times of learning.")] = None,
@@ -41,16 +45,17 @@ def evaluate(
     Every model that was asked is a line in the ledger of trials; TERCET_TRIALS names another file.
     """
     with extra("signals"):
+        from tercet.cli.crashes import intraday, is_market
         from tercet.cli.judged import KINDS, Judging
-        from tercet.cli.warned import warning
     from tercet.report.files import write_whole
 
-    kinds = KINDS | {"warning": warning}
-    if kind not in kinds:
-        raise BadInput(f"kind was {kind!r}; expected {', '.join(kinds)}")
+    if kind not in KINDS:
+        raise BadInput(f"kind was {kind!r}; expected {', '.join(KINDS)}")
+    judge = intraday if kind == "warning" and is_market(data) else KINDS[kind]
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
+    first = None if since is None else beginning(since)
     with progress() as tell, noted() as notes, extra("signals"):
-        result = kinds[kind](Judging(data, names, None if since is None else beginning(since), every, lambda what: tell(what, 0, 1)))
+        result = judge(Judging(data, vix, assets, names, first, every, lambda what: tell(what, 0, 1)))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -61,10 +66,58 @@ def evaluate(
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def beginning(date: str) -> int:
+def posture(
+    data: Annotated[Path, typer.Option(help="A market's days, as `evaluate` takes them.")],
+    vix: Annotated[Path | None, typer.Option(metavar="FILE", help="The VIX beside it, where it has none.")] = None,
+    drawdown: Annotated[
+        float | None, typer.Option(help="Share that the desk has lost since its peak; that of the posture itself if not given.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="DATE", help="The end of that day in New York; now if not given.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Say it anew when a file changes or goes stale, until Ctrl-C.")] = False,
+    each: Annotated[float, typer.Option(help="Seconds between two looks at the files.")] = 5.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON, whole each time; - is stdout.")
+    ] = None,
+) -> None:
+    """How boldly to act now: the state, its caps, and the forecasts that set it. What is stale or missing makes it at least DEFENSIVE.
+
+    A file that cannot be read ends the command, with --follow in a posture that is blind, and goes on.
+    """
+    with extra("signals"):
+        from tercet.cli.judged import Judging, blind_now, posture_now
+
+    if each <= 0 or (drawdown is not None and not 0 <= drawdown <= 1) or (follow and at is not None):
+        raise BadInput(
+            f"each was {each}, drawdown {drawdown}, at {at}; expected each above 0, a drawdown from 0 to 1, no --at with --follow"
+        )
+    asked = Judging(data, vix, None, None, None, None, lambda what: None)
+    then, stamp = None if at is None else beginning(at, "at") + 86_400 * 10**9, None
+    while True:
+        now = time.time_ns() if then is None else then
+        files = [path.stat().st_mtime_ns if path.exists() else 0 for path in (data, vix) if path is not None]
+        if stamp is None or files != stamp[0] or now > stamp[1]:
+            try:
+                with noted() as notes, extra("signals"):
+                    found, stale = posture_now(asked, now, drawdown)
+                found.json["warnings"] = notes
+            except BadInput as error:
+                if not follow:
+                    raise
+                found, stale = blind_now(now, str(error))
+            stamp = files, stale if stale > now else sys.maxsize
+            if json_file:
+                say_json(found.json, json_file)
+            console.print(*found.tables)
+            console.print(*found.lines, highlight=False, soft_wrap=True)
+        if not follow:
+            return
+        time.sleep(each)
+
+
+def beginning(date: str, name: str = "since") -> int:
     """Midnight in New York before that date, ns."""
     try:
         day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
     except ValueError as error:
-        raise BadInput(f"since was {date!r}; expected a date such as 2004-01-06") from error
+        raise BadInput(f"{name} was {date!r}; expected a date such as 2004-01-06") from error
     return int(day.timestamp()) * 10**9

@@ -23,7 +23,7 @@ Score = Callable[[NDArray[np.float32]], Floats]  # (seconds, COUNT) -> (seconds,
 
 
 @dataclass(frozen=True)
-class WarningSettings:
+class DetectorSettings:
     """How warnings are judged."""
 
     crashes: CrashSettings = field(default_factory=CrashSettings, metadata={"help": "what sessions are drawn from"})
@@ -56,7 +56,7 @@ def sessions(settings: CrashSettings, part: int, fall: float | None, tell: Tell 
     return Sessions(quiet, *crash_sessions(settings, part, fall)), fall
 
 
-def fit(training: Sessions, settings: WarningSettings) -> CautionSettings:
+def fit(training: Sessions, settings: DetectorSettings) -> CautionSettings:
     """Weights of 0 or more by logistic regression of the seconds between onset and fall against quiet ones, both kinds weighing as much;
     the thresholds of CAUTIOUS and DEFENSIVE are the budgets' quantiles, that of HALT the highest score of any training session.
     """
@@ -70,7 +70,7 @@ def fit(training: Sessions, settings: WarningSettings) -> CautionSettings:
     return CautionSettings(rounded, round(intercept, 4), (round(first, 3), round(second, 3), round(highest, 3)))
 
 
-def own_thresholds(seen: Session, until: int, settings: WarningSettings, caution: CautionSettings) -> CautionSettings:
+def own_thresholds(seen: Session, until: int, settings: DetectorSettings, caution: CautionSettings) -> CautionSettings:
     """The same weights with thresholds of CAUTIOUS and DEFENSIVE by the budgets' quantiles of a market's own seconds up to one."""
     scores = fused(caution.weights, caution.intercept)(seen.indicators[WARM:until])
     first, second = (float(np.quantile(scores, 1.0 - share)) for share in (settings.cautious, settings.defensive))
@@ -92,7 +92,7 @@ def quiet_rows(part: Sessions) -> NDArray[np.float32]:
     return np.concatenate([one.indicators[WARM:] for one in part.quiet] + [one.indicators[WARM : one.onset + 1] for one in part.crashes])
 
 
-def detectors_of(fitted: CautionSettings, training: Sessions, settings: WarningSettings) -> dict[str, Score]:
+def detectors_of(fitted: CautionSettings, training: Sessions, settings: DetectorSettings) -> dict[str, Score]:
     """By name: the fused score, each indicator alone, and the forest."""
     found: dict[str, Score] = {FUSED: fused(fitted.weights, fitted.intercept)}
     for place, (name, _) in enumerate(INDICATORS):

@@ -16,9 +16,9 @@ from tercet.messages import Posture
 from tercet.risk.crashes import TEST, TRAINING, Session
 from tercet.risk.detectors import (
     WARM,
+    DetectorSettings,
     Score,
     Sessions,
-    WarningSettings,
     alarms,
     detectors_of,
     false_alarms,
@@ -49,7 +49,7 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class WarningStanding:
+class DetectorStanding:
     """What a detector's alarms were worth."""
 
     name: str
@@ -64,10 +64,10 @@ class WarningStanding:
 
 
 @dataclass(frozen=True)
-class WarningLeague:
+class CrashLeague:
     """By budget all detectors, longest mean lead first."""
 
-    standings: dict[float, tuple[WarningStanding, ...]]
+    standings: dict[float, tuple[DetectorStanding, ...]]
     fitted: CautionSettings
     fall: float  # ticks, that make a crash
     fallen: Floats  # (crashes,) seconds from the onset until it has fallen
@@ -76,7 +76,7 @@ class WarningLeague:
     trials: int
 
 
-def crash_league(settings: WarningSettings, ledger: Ledger, experiment: str, tell: Tell = lambda what: None) -> WarningLeague:
+def crash_league(settings: DetectorSettings, ledger: Ledger, experiment: str, tell: Tell = lambda what: None) -> CrashLeague:
     """Fit on training sessions, judge on test sessions; every detector is a trial in the ledger."""
     training, fall = sessions(settings.crashes, TRAINING, None, tell)
     fitted = fit(training, settings)
@@ -94,10 +94,10 @@ def crash_league(settings: WarningSettings, ledger: Ledger, experiment: str, tel
         ledger.record(experiment, name, asdict(settings), experiment, (0, settings.crashes.seconds), scores)
     fallen = np.array([one.fallen - one.onset for one in test.crashes], float)
     hours = sum(len(one.mid) - WARM for one in test.quiet) / 3600
-    return WarningLeague(standings, fitted, fall, fallen, test.tried, hours, ledger.count(experiment))
+    return CrashLeague(standings, fitted, fall, fallen, test.tried, hours, ledger.count(experiment))
 
 
-def _standings(detectors: dict[str, Score], training: Sessions, test: Sessions, budget: float, seed: int) -> tuple[WarningStanding, ...]:
+def _standings(detectors: dict[str, Score], training: Sessions, test: Sessions, budget: float, seed: int) -> tuple[DetectorStanding, ...]:
     levels = {name: threshold(score, training, budget) for name, score in detectors.items()}
     leads = {name: leads_of(score, levels[name], test.crashes) for name, score in detectors.items()}
     found = []
@@ -105,7 +105,7 @@ def _standings(detectors: dict[str, Score], training: Sessions, test: Sessions, 
         share, hour = false_alarms(score, levels[name], test.quiet)
         beside = tuple(Beside(other, *_intervals(leads[name], seed, leads[other])) for other in BASELINES if other != name)
         hits, median, mean = _intervals(leads[name], seed)
-        found.append(WarningStanding(name, levels[name], share, hour, hits, median, mean, beside, leads[name]))
+        found.append(DetectorStanding(name, levels[name], share, hour, hits, median, mean, beside, leads[name]))
     return tuple(sorted(found, key=lambda one: -one.mean_lead.estimate))
 
 

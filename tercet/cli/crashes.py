@@ -10,7 +10,8 @@ from tercet.cli.evaluated import Result, columns
 from tercet.cli.judged import Judging, given
 from tercet.cli.output import console
 from tercet.errors import BadInput
-from tercet.report import warning as pages
+from tercet.market.store import SIDECAR
+from tercet.report import crashes as pages
 from tercet.report.page import interval, number, percent
 
 CROWD: Final = "crowd:"
@@ -18,10 +19,15 @@ WIDE: Final = 150  # columns of a terminal, below which these of a table are in 
 SPARE: Final = ("an hour", "95%", "hits less depth's", "hits less volatility's")
 
 
-def warning(asked: Judging) -> Result:
+def is_market(data: Path) -> bool:
+    """Whether a warning is asked about within seconds: of a crowd, or of a stored day."""
+    return str(data).startswith(CROWD) or (data / SIDECAR).is_file()
+
+
+def intraday(asked: Judging) -> Result:
     """Crashes of a crowd told in time, at the same rate of false alarms; of a recorded day, the alarms by the shipped thresholds."""
-    if asked.models or asked.since is not None or asked.every is not None:
-        raise BadInput("warnings are judged all together on sessions of their own; expected no models, since or every")
+    if any(one is not None for one in (asked.models, asked.since, asked.every, asked.vix, asked.assets)):
+        raise BadInput("warnings within seconds are judged on sessions of their own; expected none of models, since, every, vix, assets")
     name = str(asked.data)
     return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data)
 
@@ -29,11 +35,11 @@ def warning(asked: Judging) -> Result:
 def crashes(crowd: str, asked: Judging) -> Result:
     """The league on a crowd with a large seller."""
     from tercet.risk.crashes import CrashSettings
-    from tercet.risk.detectors import WarningSettings
+    from tercet.risk.detectors import DetectorSettings
     from tercet.risk.intraday import crash_league
     from tercet.signals.trials import Ledger
 
-    settings, ledger = given(WarningSettings(), crashes=CrashSettings(crowd=crowd)), Ledger()
+    settings, ledger = given(DetectorSettings(), crashes=CrashSettings(crowd=crowd)), Ledger()
     found = crash_league(settings, ledger, f"warning {CROWD}{crowd}", asked.tell)
     told: dict[str, Any] = {
         "kind": "warning",
@@ -96,14 +102,14 @@ def recorded(folder: Path) -> Result:
     from tercet.execution.caution import SECOND, CautionSettings
     from tercet.market.store import open_day
     from tercet.risk.crashes import followed
-    from tercet.risk.detectors import WarningSettings, own_thresholds
+    from tercet.risk.detectors import DetectorSettings, own_thresholds
     from tercet.risk.intraday import alarm_rates
 
     market = history_market(open_day(folder))
     seconds = (market.close_ns - market.open_ns) // SECOND - 1
     seen = followed(market.open(0, 0), market.events, market.open_ns, seconds)
     shipped, half = CautionSettings(), seconds // 2
-    own = own_thresholds(seen, half, WarningSettings(), shipped)
+    own = own_thresholds(seen, half, DetectorSettings(), shipped)
     variants = {
         "Alarms by the thresholds fitted on crowd:crash": alarm_rates(seen, shipped),
         "Of its second half, by thresholds of its first": alarm_rates(seen, own, half),
