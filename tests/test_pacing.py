@@ -80,12 +80,13 @@ def test_a_halt_leaves_holding_alone() -> None:
 # Pace ----------------------------------------------------------------------------------------------------------------------------
 
 
-def decided(side: int, posture: float, pressure: float, now: int = 50, resting: bool = False, **how: Any) -> list[tuple[int, int, int]]:
-    """(verb, kind, lots) of each child of a parent of 100 lots over 100 seconds; its own policy does nothing."""
-    view, policy = seen(), paced(by_name("nothing"), PaceSettings(**how))
+def decided(side: int, posture: float, pressure: float, inner: str = "nothing", **how: Any) -> list[tuple[int, int, int]]:
+    """(verb, kind, lots) of each child of a parent of 100 lots over 100 seconds, by default of a policy that does nothing."""
+    now, resting = how.pop("now", 50), how.pop("resting", 0)
+    view, policy = seen(open=resting), paced(by_name(inner), PaceSettings(**how))
     view.start, view.end, view.now, view.step = 0, 100 * SECOND, now * SECOND, SECOND
     view.side, view.posture = side, posture
-    view.own[0].state = RESTING if resting else 0
+    view.own[0].state, view.own[0].lots = (RESTING, resting) if resting else (0, 0)
     pad = policy.new_pad()
     pad.pressure = pressure
     rows = pad.children[: int(policy.decide(view, pad))]
@@ -93,13 +94,21 @@ def decided(side: int, posture: float, pressure: float, now: int = 50, resting: 
 
 
 @pytest.mark.parametrize("way", [BUY, SELL])
-def test_who_runs_with_the_pressure_hastens_and_who_stands_against_it_waits(way: int) -> None:
+def test_who_runs_with_the_pressure_is_done_early_and_never_later_than_without(way: int) -> None:
     assert decided(way, 2 / 3, 3.0 * way) == [(SUBMIT, MARKET, 5)]
-    assert decided(-way, 2 / 3, 3.0 * way) == []
-    assert decided(-way, 2 / 3, 3.0 * way, resting=True)[0][0] == CANCEL_OWN
-    assert decided(-way, 2 / 3, 3.0 * way, now=80) == [(SUBMIT, MARKET, 5)]  # but not till there is no time left
-    assert decided(-way, 2 / 3, 3.0 * way, wait=False) == []
+    assert decided(way, 2 / 3, 3.0 * way, resting=98) == [(SUBMIT, MARKET, 2)]  # what rests keeps its place
+    assert decided(way, 2 / 3, 3.0 * way, resting=100) == []
+    assert decided(way, 2 / 3, 3.0 * way, inner="immediate") == decided(way, 0.0, 0.0, inner="immediate") == [(SUBMIT, MARKET, 100)]
     assert decided(way, 2 / 3, 3.0 * way, hasten_s=0.0) == []
+    assert decided(-way, 2 / 3, 3.0 * way) == []
+
+
+@pytest.mark.parametrize("way", [BUY, SELL])
+def test_who_stands_against_it_waits_where_that_is_asked_for_but_not_till_there_is_no_time(way: int) -> None:
+    assert decided(-way, 2 / 3, 3.0 * way, inner="immediate", wait=True) == []
+    assert decided(-way, 2 / 3, 3.0 * way, wait=True, resting=10)[0][0] == CANCEL_OWN
+    assert decided(-way, 2 / 3, 3.0 * way, wait=True, now=80) == [(SUBMIT, MARKET, 5)]
+    assert decided(-way, 2 / 3, 3.0 * way, inner="immediate") == [(SUBMIT, MARKET, 100)]
 
 
 @pytest.mark.parametrize(("posture", "pressure"), [(0.0, 9.0), (1 / 3, 9.0), (2 / 3, 1.9), (2 / 3, 0.0), (2 / 3, float("nan"))])

@@ -1,17 +1,20 @@
-"""A policy that heeds the posture: in stress, what is against the market's pressure waits, and what runs with it is done early.
+"""A policy that heeds the posture: what runs with the market's pressure in stress is done early, while there is somebody to trade with.
 
-Who sells into a fall pays more each second, and so does who buys into a rise: even parts of the parent are crossed, all of it within
-`hasten_s`. Who buys into a fall is paid for waiting: what rests is pulled, until as much time is left as those parts take. Caps bind
-either way, and a HALT sends nothing (`execution/working.py`). Where nothing presses, or there is no posture, the policy decides as ever.
+Who sells into a fall pays more each second, and so does who buys into a rise. Beside what the policy itself asks for, an even part of the
+parent is crossed at each decision, so that all that is not working in the book is done within `hasten_s`: never later than without.
+With `wait`, who stands against the pressure (buys into a fall) pulls what rests until as much time is left as those parts take; it bets
+that a fall goes on. Caps bind either way, and a HALT sends nothing (`execution/working.py`). Where nothing presses, or there is no
+posture, the policy decides as ever.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tercet.book.records import SUBMIT
+from tercet.book.state import POST_ONLY
 from tercet.compiled import compiled
 from tercet.execution.caps import DEFENSIVE, HALT, level_of
-from tercet.execution.policy import DECIDE, SETTINGS, Policy, policy
-from tercet.execution.schedules import pull_or_cross
+from tercet.execution.policy import DECIDE, SETTINGS, Policy, cross, policy
 from tercet.execution.working import pull
 from tercet.intrinsics import address_of, function_at
 
@@ -25,7 +28,7 @@ class PaceSettings:
 
     state: int = field(default=DEFENSIVE, metadata={"help": "1 CAUTIOUS to 3 HALT: from which on"})
     hasten_s: float = field(default=20.0, metadata={"help": "seconds in which a parent that runs with the pressure is done; 0: as ever"})
-    wait: bool = field(default=True, metadata={"help": "a parent against the pressure waits"})
+    wait: bool = field(default=False, metadata={"help": "a parent against the pressure waits"})
     least: float = field(default=2.0, metadata={"help": "pressure, in usual sizes, below which neither is done"})
 
     def __post_init__(self) -> None:
@@ -41,17 +44,29 @@ def part_of(view, seconds):
     return (view.lots + parts - 1) // parts
 
 
+@compiled
+def top_up(view, pad, count, lots):
+    """Let the first `count` children of a pad cross so many lots in all, by one more where they do not. Returns the count of children."""
+    for i in range(count):
+        child = pad.children[i]
+        if child.verb == SUBMIT and child.kind != POST_ONLY:
+            lots -= child.lots
+    lots = min(lots, view.lots - view.filled - view.open)
+    return cross(view, pad, count, lots) if lots > 0 and count < len(pad.children) else count
+
+
 @policy
 def heeding(view, pad):
-    """The inner policy's decision, unless stress makes this one."""
+    """The inner policy's decision, and what stress makes of it."""
     along, hasten_s = pad.pressure * view.side, pad.settings[HASTEN]
-    if level_of(view.posture) >= pad.settings[STATE] and abs(along) >= pad.settings[LEAST]:
-        late = (view.end - view.now) * 1e-9 <= hasten_s
-        if (along > 0.0 and hasten_s > 0.0) or (along < 0.0 and pad.settings[WAIT] != 0.0 and late):
-            return pull_or_cross(view, pad, min(view.filled + part_of(view, hasten_s), view.lots))
-        if along < 0.0 and pad.settings[WAIT] != 0.0:
-            return pull(view, pad)
-    return decide_at(int(pad.settings[INNER]))(view, pad)
+    stress = level_of(view.posture) >= pad.settings[STATE] and abs(along) >= pad.settings[LEAST]
+    late = (view.end - view.now) * 1e-9 <= hasten_s
+    if stress and along < 0.0 and pad.settings[WAIT] != 0.0 and not late:
+        return pull(view, pad)
+    count = decide_at(int(pad.settings[INNER]))(view, pad)
+    if stress and hasten_s > 0.0 and (along > 0.0 or (pad.settings[WAIT] != 0.0 and late)):
+        return top_up(view, pad, count, part_of(view, hasten_s))
+    return count
 
 
 def paced(inner: Policy, settings: PaceSettings | None = None) -> Policy:
