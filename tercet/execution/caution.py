@@ -81,7 +81,12 @@ CAUTION: Final = np.dtype(
 
 @dataclass(frozen=True)
 class CautionSettings:
-    """Weights and thresholds, fitted on quiet and crashing sessions of `crowd:crash` (see `risk/intraday.py`), and how states end."""
+    """Weights and thresholds, and how states end.
+
+    Fitted by `tercet risk evaluate warning --data crowd:crash` on its training sessions: CAUTIOUS begins above the score of all but 0.1% of
+    quiet seconds, DEFENSIVE of all but 0.01%, HALT above the highest of any session, crashes among them: at what was never seen. They
+    are that crowd's: another market wants thresholds of its own quiet days (`risk/detectors.py`, own_thresholds).
+    """
 
     weights: tuple[float, ...] = field(
         default=(1.1858, 0.1003, 1.3158, 0.5483, 0.1342, 0.1431, 0.0, 2.872, 0.0), metadata={"help": "of the indicators, 0 or more"}
