@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -27,13 +29,19 @@ class Judging:
 
     data: Path
     models: tuple[str, ...] | None
-    since: int | None  # ns: the first day that is asked about
+    since: str | None  # the first day that is asked about, or of a day the time
     every: int | None
     tell: Tell
+    horizon: str | None = None  # of a day
 
 
 def volatility(asked: Judging) -> Result:
-    """Tomorrow's variance."""
+    """Tomorrow's variance; of a stored day or a crowd, that of the mid over the next minute."""
+    from tercet.cli.withinday import intraday, is_day
+
+    if is_day(asked.data):
+        return intraday(asked)
+    refuse_horizon(asked)
     from tercet.risk.days import market_days
     from tercet.risk.league import VolatilitySettings, league
     from tercet.risk.volatility import FORECASTERS
@@ -43,7 +51,20 @@ def volatility(asked: Judging) -> Result:
     settings = given(VolatilitySettings(), first=first_of(read.days.known, asked.since), every=asked.every)
     chosen, ledger = picked(FORECASTERS, asked.models), Ledger()
     found = league(read.days, list(chosen.values()), settings, ledger, named("volatility", asked.data), asked.tell)
-    rows = [
+    best = found.standings[0]
+    told = head("volatility", asked, ledger, found, settings, read.counts)
+    told["tables"] = [{"title": "Variance a day ahead", "rows": variance_rows(found)}]
+    told["curves"] = [
+        curve(name, found.known, np.sqrt(252 * given)) for name, given in ((best.name, best.said), ("what happened", found.target))
+    ]
+    told["unit"] = "standard deviation a year, percent"
+    told["standings"] = [plain(one) for one in found.standings]
+    return result(told)
+
+
+def variance_rows(found: Any) -> list[dict[str, str]]:
+    """A row a forecaster of a league of variances."""
+    return [
         {
             "model": one.name,
             "QLIKE": number(one.qlike.estimate, 4),
@@ -57,19 +78,11 @@ def volatility(asked: Judging) -> Result:
         }
         for one in found.standings
     ]
-    best = found.standings[0]
-    told = head("volatility", asked, ledger, found, settings, read.counts)
-    told["tables"] = [{"title": "Variance a day ahead", "rows": rows}]
-    told["curves"] = [
-        curve(name, found.known, np.sqrt(252 * given)) for name, given in ((best.name, best.said), ("what happened", found.target))
-    ]
-    told["unit"] = "standard deviation a year, percent"
-    told["standings"] = [plain(one) for one in found.standings]
-    return result(told)
 
 
 def tail(asked: Judging) -> Result:
     """Value at risk and expected shortfall."""
+    refuse_horizon(asked)
     from tercet.risk.scales import long_days
     from tercet.risk.tail import MODELS
     from tercet.risk.tailleague import TailSettings, tail_league
@@ -104,6 +117,7 @@ def tail(asked: Judging) -> Result:
 
 def covariance(asked: Judging) -> Result:
     """Covariances of many assets."""
+    refuse_horizon(asked)
     from tercet.risk.assets import asset_days, prices_file
     from tercet.risk.correlation_league import FORECASTERS, CovarianceSettings, covariance_league
     from tercet.signals.trials import Ledger
@@ -156,14 +170,29 @@ def given(settings: Kind, **changes: Any) -> Kind:
     return dataclasses.replace(settings, **kept)  # type: ignore[type-var]  # every Settings is a dataclass
 
 
-def first_of(known: Any, since: int | None) -> int | None:
+def refuse_horizon(asked: Judging) -> None:
+    """BadInput where a horizon is named for days."""
+    if asked.horizon is not None:
+        raise BadInput(f"horizon was {asked.horizon!r}; expected none but for the volatility of a stored day or a crowd")
+
+
+def first_of(known: Any, since: str | None) -> int | None:
     """How many days lie before the first one asked about."""
     if since is None:
         return None
-    count = int(np.searchsorted(known, since))
+    count = int(np.searchsorted(known, beginning(since)))
     if not 0 < count < len(known):
         raise BadInput(f"since leaves {count} days of {len(known)} to learn from; expected some before it and some after")
     return count
+
+
+def beginning(date: str) -> int:
+    """Midnight in New York before that date, ns."""
+    try:
+        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
+    except ValueError as error:
+        raise BadInput(f"since was {date!r}; expected a date such as 2004-01-06") from error
+    return int(day.timestamp()) * 10**9
 
 
 def picked(known: Mapping[str, Kind], names: tuple[str, ...] | None) -> dict[str, Kind]:

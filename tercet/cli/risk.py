@@ -2,10 +2,8 @@
 
 import shlex
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -24,15 +22,23 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail or covariance.")],
     data: Annotated[
-        Path, typer.Option(help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance.")
+        Path,
+        typer.Option(
+            metavar="FILE|DAY|crowd:NAME",
+            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance. "
+            "Volatility also takes a stored day or a crowd, and is then that of the mid over the next minute.",
+        ),
     ],
     models: Annotated[str | None, typer.Option(help="Names, with commas; all where not given.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="The first day that is asked about.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE|HH:MM", help="The first day that is asked about; of a day, the time.")] = None,
     every: Annotated[int | None, typer.Option(help="Days between two times of learning.")] = None,
+    horizon: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of a day: how far ahead (10s, 1min, 5min); 1min if not given.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
-    """Let models say the evening before what each day may bring, and judge them by what it brought.
+    """Let models say the evening before what each day may bring (or within a day each minute), and judge them by what it brought.
 
     Every model that was asked is a line in the ledger of trials; TERCET_TRIALS names another file.
     """
@@ -44,7 +50,7 @@ def evaluate(
         raise BadInput(f"kind was {kind!r}; expected {', '.join(KINDS)}")
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = KINDS[kind](Judging(data, names, None if since is None else beginning(since), every, lambda what: tell(what, 0, 1)))
+        result = KINDS[kind](Judging(data, names, since, every, lambda what: tell(what, 0, 1), horizon))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -53,12 +59,3 @@ def evaluate(
     console.print(*result.tables)
     for line in [*result.lines, *(f"warning {note}" for note in notes)]:
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def beginning(date: str) -> int:
-    """Midnight in New York before that date, ns."""
-    try:
-        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
-    except ValueError as error:
-        raise BadInput(f"since was {date!r}; expected a date such as 2004-01-06") from error
-    return int(day.timestamp()) * 10**9
