@@ -46,7 +46,10 @@ def intraday(asked: "Judging") -> Result:
     found, counts = intraday_league(path, names, season, settings, ledger, about["experiment"], asked.tell)
     told: dict[str, Any] = head("intraday", asked, ledger, found, settings, counts)
     told |= {"tz": about["tz"], "caveat": about["caveat"], "facts": {"Season": season.provenance, "Usual level": about["usual"]}}
-    told |= {"from": clock(int(found.known[0]), about["tz"])[:8], "to": clock(int(found.known[-1]), about["tz"])[:8]}
+    told |= {
+        "from": clock(int(found.known[0]) - settings.horizon_s * SECOND, about["tz"])[:8],
+        "to": clock(int(found.known[-1]), about["tz"])[:8],
+    }
     told["tables"] = [{"title": f"The mid's variance over the next {settings.horizon_s} s", "rows": variance_rows(found)}]
     best = found.standings[0]
     lines = (("what happened", found.target), (best.name, best.said))

@@ -19,7 +19,7 @@ def read_tape(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def read_touch(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """(ms after local midnight, best bid, best ask) of each row of the book, prices × 10,000; BadInput where the file holds no such book."""
+    """(ms after local midnight, best bid, best ask) of each row of a book, prices × 10,000; BadInput where there is none."""
     try:
         table = scipy.io.loadmat(path)["LOB"][0, 0]
         times, bids, asks = (np.asarray(table[name], np.float64) for name in ("EventTime", "BuyPrice", "SellPrice"))

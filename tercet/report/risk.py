@@ -32,17 +32,16 @@ TERMS: Final = {
     "intraday": (
         (
             "What is forecast",
-            "The sum of squared returns of the mid in the window, of 5 seconds each, one begun every second, by its length: a quote that "
-            "flickers counts little (Zhang, Mykland & Aït-Sahalia 2005). A window without a move has the variance of rounding to half ticks.",
+            "Squared returns of the mid over 5 seconds, one begun every second, summed over the window's length: a quote that flickers "
+            "counts little (Zhang, Mykland & Aït-Sahalia 2005). A window without a move has the variance of rounding to half ticks.",
         ),
-        ("season", "Of the day: what it multiplies. Without it the forecaster sees the last minutes alone."),
         (
             "har",
-            "Means over 10 seconds, 1, 5 and 30 minutes beside the day's, in logarithms, with weights that go on being learned; 5 min and day: "
-            "one of them alone.",
+            "Means over 10 seconds, 1, 5 and 30 minutes beside one over 2 hours, in logarithms, with weights that are learned on (fixed: "
+            "that are not; today: learned within the day alone). 5min and 2h: one mean alone. season: times the season of the day.",
         ),
-        ("flow, ewma", "An exponential mean of squared moves of the mid, tick by tick; of the same returns that are forecast."),
-        ("flow", "Multiplied to be right on average over the 30 windows before: its level is that of the flicker."),
+        ("ewma", "An exponential mean of the same squared returns."),
+        ("flow", "One of squared moves of the mid, tick by tick, made right on average over the 30 windows before."),
         *_VARIANCE,
     ),
     "tail": (

@@ -3,7 +3,7 @@
 Once a second the squared return of the mid over the last LAG seconds joins means that forget over LIVES. Returns so long that overlap
 are the subsampled estimator of Zhang, Mykland & Aït-Sahalia (JASA 100, 2005): a flicker of the quote counts LAG times less than with
 returns of a second, and not once for each flicker as with squared moves of the mid. The means, divided by the season, are a HAR
-(Corsi 2009) in logarithms beside the mean of the day so far; its weights go on from a prior by recursive gamma regression, whose
+(Corsi 2009) in logarithms beside one that forgets over LONG; its weights go on from a prior by recursive gamma regression, whose
 deviance is QLIKE, on each label that is over.
 """
 
@@ -23,11 +23,13 @@ EVERY: Final = 10  # seconds between labels, which overlap
 FIRST: Final = 60  # returns before which nothing is said of their means
 STALE_NS: Final = 300 * STEP_NS  # without a tick, after which nobody knows the mid
 PARTS: Final = 26  # of the day, in its season
+LONG: Final = 7200.0  # e-folding time of the mean beside which they stand: as good as the whole day's, and another regime is forgotten
 USUAL: Final = 600.0  # seconds of this day that weigh as much as what is usual
-SOFT: Final = 0.02  # of the day's mean, added to the others: a still minute is no logarithm of 0
+SOFT: Final = 0.02  # of the long mean, added to the others: a still minute is no logarithm of 0
 SPREAD: Final = 20.0  # variance of what happened over what was said, times labels that overlap
 MOST: Final = 10.0  # of that ratio that is learned from
 NEVER: Final = -(2**62)
+_LONG_KEPT: Final = math.exp(-1.0 / LONG)
 _KEPT: Final = tuple(math.exp(-1.0 / life) for life in LIVES)
 _LOGS: Final = 8  # places of the last seconds' mids, a power of 2 above LAG
 _TOTALS: Final = 64  # a power of 2 above AHEAD
@@ -55,8 +57,9 @@ INTRADAY: Final = np.dtype(
         ("second", np.int64),  # that ends next, the opening is 0
         ("row", np.int64),  # with a mid, without a break
         ("returns", np.int64),
-        ("day", np.float64),  # their squares / LAG, the season taken out
-        ("sums", np.float64, len(LIVES)),  # the same, forgetting
+        ("long", np.float64),  # their squares / LAG, the season taken out, forgetting
+        ("long_count", np.float64),
+        ("sums", np.float64, len(LIVES)),  # the same
         ("counts", np.float64, len(LIVES)),
         ("total", np.float64),  # their squares / LAG, bps²
         ("logs", np.float64, _LOGS),  # log mids of the last seconds, bps
@@ -78,6 +81,8 @@ def start(state):
     params = state.params
     for part in range(PARTS):
         params.before[part + 1] = params.before[part] + params.season[part]
+    state.long_count = USUAL if params.usual > 0.0 else 0.0
+    state.long = state.long_count * params.usual
     for i in range(TERMS):
         state.weights[i] = params.weights[i]
         state.spread[i, i] = params.doubt[i] * params.doubt[i]
@@ -141,7 +146,8 @@ def returned(state, square):
     """A squared return, bps² a second, joins the means."""
     beside = square / state.params.season[part_of(state.params, state.next)]
     state.total += square
-    state.day += beside
+    state.long = state.long * _LONG_KEPT + beside
+    state.long_count = state.long_count * _LONG_KEPT + 1.0
     state.returns += 1
     for i in range(len(LIVES)):
         state.sums[i] = state.sums[i] * _KEPT[i] + beside
@@ -164,12 +170,10 @@ def elapsed(params, time):
 
 @compiled
 def level(state):
-    """Bps² a second, the season taken out: the mean of the day so far, and of what is usual; NaN where nothing has moved."""
-    usual = state.params.usual
-    weight = USUAL if usual > 0.0 else 0.0
-    if state.returns < FIRST and weight == 0.0:
+    """Bps² a second, the season taken out: the long mean, which began with what is usual; NaN where nothing has moved."""
+    if state.long_count <= 0.0 or (state.returns < FIRST and state.params.usual <= 0.0):
         return math.nan
-    found = (weight * usual + state.day) / (weight + state.returns)
+    found = state.long / state.long_count
     return found if found > 0.0 else math.nan
 
 

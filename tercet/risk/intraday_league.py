@@ -16,8 +16,8 @@ from tercet.market.calendar import SECOND
 from tercet.risk.intraday_volatility import IntradaySettings, said_of, variants
 from tercet.risk.league import Tell, VolatilityLeague, judged
 from tercet.risk.losses import qlike
-from tercet.risk.mids import flow_said
 from tercet.risk.midpath import MidPath
+from tercet.risk.mids import flow_said
 from tercet.risk.season import Season
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
@@ -91,10 +91,10 @@ def _before(values: Floats, known: NDArray[np.bool_], count: int | None = None) 
 
 
 BASELINES: Final[dict[str, Callable[[Windows], Floats]]] = {
-    f"flow, {SHORT_S:g} s": lambda windows: windows.flow(0),
-    f"flow, {LONG_S:g} s": lambda windows: windows.flow(1),
-    "day so far": lambda windows: windows.so_far,
-    "window before": lambda windows: windows.before,
+    f"flow/{SHORT_S:g}s": lambda windows: windows.flow(0),
+    f"flow/{LONG_S:g}s": lambda windows: windows.flow(1),
+    "day-so-far": lambda windows: windows.so_far,
+    "window-before": lambda windows: windows.before,
 }
 
 

@@ -29,7 +29,7 @@ class IntradaySettings:
 
     season: Season = field(default_factory=default_season, metadata={"help": "of the day, and its usual level where that is known"})
     weights: tuple[float, ...] = field(
-        default_factory=default_weights, metadata={"help": "of a one and of the means of 10 s, 1, 5 and 30 min beside the day's"}
+        default_factory=default_weights, metadata={"help": "of a one and of the means of 10 s, 1, 5 and 30 min beside one of 2 h"}
     )
     doubt: tuple[float, ...] = field(default=(DOUBT,) * TERMS, metadata={"help": "their standard deviations; 0: not learned"})
 
@@ -42,7 +42,7 @@ class IntradaySettings:
 
     @classmethod
     def alone(cls, life_s: float | None, season: Season | None = None) -> "IntradaySettings":
-        """With the mean of one of LIVES instead of all (None: the day's alone): it has all of their weight."""
+        """With the mean of one of LIVES instead of all (None: the long one alone): it has all of their weight."""
         weights, place = default_weights(), None if life_s is None else 1 + LIVES.index(life_s)
         kept = tuple(sum(weights[1:]) if i == place else 0.0 for i in range(TERMS))
         doubt = tuple(DOUBT if i in (0, place) else 0.0 for i in range(TERMS))
@@ -157,11 +157,11 @@ def variants(season: Season | None = None) -> dict[str, IntradaySettings]:
     known = season or default_season()
     bare = Season(FLAT.parts, FLAT.provenance, known.usual)
     return {
-        "season × har": IntradaySettings(known),
-        "season × 5 min": IntradaySettings.alone(300.0, known),
-        "season × day": IntradaySettings.alone(None, known),
+        "season-har": IntradaySettings(known),
+        "season-5min": IntradaySettings.alone(300.0, known),
+        "season-2h": IntradaySettings.alone(None, known),
         "har": IntradaySettings(bare),
-        "har, weights of today": IntradaySettings(bare, (0.0,) * TERMS, (0.4,) * TERMS),
-        "ewma 5 min": IntradaySettings(FLAT, (0.0, 0.0, 0.0, 1.0, 0.0), (0.0,) * TERMS),
-        "season × har, not learning": IntradaySettings(known, doubt=(0.0,) * TERMS),
+        "har/today": IntradaySettings(bare, (0.0,) * TERMS, (0.4,) * TERMS),
+        "ewma/5min": IntradaySettings(FLAT, (0.0, 0.0, 0.0, 1.0, 0.0), (0.0,) * TERMS),
+        "season-har/fixed": IntradaySettings(known, doubt=(0.0,) * TERMS),
     }

@@ -70,9 +70,10 @@ class MidPath:
 
     @property
     def least(self) -> float:
-        """Bps²: variance of what rounding the mid to half ticks leaves, uniform: a still window may have moved by as much."""
-        usual = float(np.median(self.mid[self.mid > 0]))
-        return float((1e4 * HALF_TICK / usual) ** 2 / 12)
+        """Bps²: variance of what rounding the day's first mid to half ticks leaves, uniform: a still window may have moved by as much."""
+        if not (self.mid > 0).any():
+            raise BadInput("the book was never quoted; expected a day with a mid")
+        return float((1e4 * HALF_TICK / self.mid[self.mid > 0][0]) ** 2 / 12)
 
     def realised(self, begin: NDArray[np.int64], horizon_s: int) -> Floats:
         """(k,) bps²: variance over windows of whole seconds from each of `begin`, places in `seconds`; NaN where a mid is missing.

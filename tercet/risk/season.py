@@ -1,4 +1,4 @@
-"""The season of the day: what share of the mid's variance each part of it has, an input with provenance, never of the day that is forecast."""
+"""The season of the day: the mid's variance in each part of it, an input with provenance, never of the day that is forecast."""
 
 import json
 from collections.abc import Sequence

@@ -12,6 +12,7 @@ from tercet.risk.intraday_volatility import lessons
 from tercet.risk.midpath import of_tape
 from tercet.risk.season import Season, shape, smoothed
 from tercet.risk.volatility import gamma_regression
+from tercet.signals.series import Floats
 
 STILL: Final = 1e-3  # a label without a move, beside what was said: the regression begins with logarithms
 
@@ -28,5 +29,17 @@ def fit(paths: Sequence[Path]) -> dict[str, Any]:
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
         "labels": f"{len(happened)} of {AHEAD} s, one every {EVERY} s, of returns of {LAG} s; terms: a one and means of {LIVES} s",
         "parts": [round(part, 6) for part in parts],
-        "weights": [round(float(weight), 4) for weight in gamma_regression(x, np.maximum(happened, STILL))],
+        "weights": [round(float(weight), 4) for weight in weighed(x, np.maximum(happened, STILL))],
     }
+
+
+def weighed(x: Floats, happened: Floats) -> Floats:
+    """(k,): the regression's weights, that of the one first and all others 0 or more: a mean that would weigh less is left out."""
+    kept = list(range(x.shape[1]))
+    while True:
+        found = gamma_regression(x[:, kept], happened)
+        if len(kept) == 1 or found[1:].min() >= 0:
+            weights = np.zeros(x.shape[1])
+            weights[kept] = found
+            return weights
+        kept.pop(1 + int(found[1:].argmin()))
