@@ -4,12 +4,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modes import FLAGS, run_again
 
+from tercet.bench.made import DATE
 from tercet.bench.risk import made_path
 from tercet.book.flow import FLOW, LONG_S
 from tercet.errors import BadInput
@@ -32,8 +34,9 @@ NS = 10**9
 OPEN = 1_000_000 * NS
 HOURS = Session(OPEN, OPEN + 23_400 * NS)
 HALF_HOUR = Session(OPEN, OPEN + 1800 * NS)
-UNCOMPILED = bool(__import__("numba").config.DISABLE_JIT)
+UNCOMPILED = bool(numba.config.DISABLE_JIT)
 COMPILED = pytest.mark.skipif(UNCOMPILED, reason="takes minutes with uncompiled code")
+KEPT_CODE = pytest.mark.skipif(bool(numba.config.BOUNDSCHECK), reason="the crowd runs with bounds checks in its own tests")
 STEEP = Season(tuple(float(part) for part in np.linspace(1.9, 0.1, PARTS)), "made")
 PLAIN = IntradaySettings(FLAT)
 
@@ -359,8 +362,9 @@ def test_a_season_comes_from_earlier_days() -> None:
 
 
 @COMPILED
+@KEPT_CODE
 def test_on_a_crowd_it_stands_before_what_is_simple(tmp_path: Path) -> None:
-    hours = session(__import__("datetime").date(2000, 1, 3))
+    hours = session(DATE)
     path = of_crowd(CROWDS["default"], 0, hours, hours.open_ns + 7200 * NS)
     season = Season(tuple((np.array(CROWDS["default"].season) / np.mean(CROWDS["default"].season)).tolist()), "its pace")
     ledger = Ledger(tmp_path / "trials.jsonl")

@@ -74,7 +74,7 @@ def made_path(seconds: int) -> MidPath:
     """Ten ticks a second of a random walk."""
     hours = session(DATE)
     moves = np.random.default_rng(0).integers(-1, 2, 10 * seconds)
-    return MidPath(hours.open_ns + SECOND // 10 * np.arange(10 * seconds), 50_000 + 0.5 * np.cumsum(moves), hours)
+    return MidPath(hours.open_ns + SECOND // 10 * np.arange(10 * seconds), np.asarray(50_000 + 0.5 * np.cumsum(moves), np.float64), hours)
 
 
 def made_assets(count: int, assets: int, seed: int = 0) -> AssetDays:
