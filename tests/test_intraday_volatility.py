@@ -17,7 +17,7 @@ from tercet.book.flow import FLOW, LONG_S
 from tercet.errors import BadInput
 from tercet.market.calendar import Session, session
 from tercet.market.store import open_day
-from tercet.risk.intraday import AHEAD, EVERY, FIRST, LAG, LIVES, LONG, MOST, PARTS, SOFT, SPREAD, TERMS, USUAL
+from tercet.risk.intraday import AHEAD, EVERY, FAR, FIRST, HEARD, LAG, LIVES, LONG, MOST, PACE, PARTS, SOFT, SPREAD, TERMS, USUAL
 from tercet.risk.intraday_league import BASELINES, IntradayLeagueSettings, Windows, forecasters, intraday_league
 from tercet.risk.intraday_volatility import IntradaySettings, IntradayVolatility, lessons, said_of
 from tercet.risk.losses import qlike
@@ -58,7 +58,8 @@ def slow_said(path: MidPath, asked: list[int], horizon_s: float, asking: Intrada
     """What is said at whole seconds, from the definition: sums over all returns so far, matrices, no rings."""
     logs, season = path.logs(), np.array(asking.season.parts)
     part_s = (path.hours.close_ns - path.hours.open_ns) / NS / PARTS
-    weights, spread = np.array(asking.weights), np.diag(np.square(asking.doubt))
+    came = weights = np.array(asking.weights)
+    spread, worse = np.diag(np.square(asking.doubt)), 0.0
     questions: dict[int, tuple[Floats, float]] = {}
 
     def mean_season(since: float, until: float) -> float:
@@ -88,7 +89,10 @@ def slow_said(path: MidPath, asked: list[int], horizon_s: float, asking: Intrada
             x, expected = questions[began]
             ends = np.arange(began + LAG, second + 1)
             happened = ((logs[ends] - logs[ends - LAG]) ** 2 / LAG).mean() * AHEAD
-            wrong = min(happened / (expected * math.exp(x @ weights)), MOST) - 1
+            y = happened / expected
+            wrong = min(y * math.exp(-x @ weights), MOST) - 1
+            loss = [y * math.exp(-x @ one) + x @ one for one in (weights, came)]
+            worse = float(np.clip(worse + np.clip(loss[0] - loss[1], -HEARD, HEARD), -FAR, FAR))
             gain = spread @ x / (SPREAD + x @ spread @ x)
             weights, spread = weights + gain * wrong, spread - np.outer(gain, spread @ x)
         if second % EVERY == 0 and not np.isnan(logs[second]):
@@ -98,7 +102,8 @@ def slow_said(path: MidPath, asked: list[int], horizon_s: float, asking: Intrada
         if second in asked:
             x, level = now(second)
             quoted = not np.isnan(logs[second])
-            said.append(level * mean_season(second, second + horizon_s) * math.exp(x @ weights) if quoted else math.nan)
+            mixed = came + (weights - came) / (1 + math.exp(PACE * worse))
+            said.append(level * mean_season(second, second + horizon_s) * math.exp(x @ mixed) if quoted else math.nan)
     return said
 
 

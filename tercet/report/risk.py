@@ -37,8 +37,9 @@ TERMS: Final = {
         ),
         (
             "har",
-            "Means over 10 seconds, 1, 5 and 30 minutes beside one over 2 hours, in logarithms, with weights that are learned on (fixed: "
-            "that are not; today: learned within the day alone). 5min and 2h: one mean alone. season: times the season of the day.",
+            "Means over 10 seconds, 1, 5 and 30 minutes beside one over 2 hours, in logarithms. Its weights: those it came with and those "
+            "learned today, mixed by how each has done (fixed: the first alone; today: with nothing to come with). 5min and 2h: one mean "
+            "alone. season: times the season of the day.",
         ),
         ("ewma", "An exponential mean of the same squared returns."),
         ("flow", "One of squared moves of the mid, tick by tick, made right on average over the 30 windows before."),

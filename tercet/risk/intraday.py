@@ -3,8 +3,9 @@
 Once a second the squared return of the mid over the last LAG seconds joins means that forget over LIVES. Returns so long that overlap
 are the subsampled estimator of Zhang, Mykland & Aït-Sahalia (JASA 100, 2005): a flicker of the quote counts LAG times less than with
 returns of a second, and not once for each flicker as with squared moves of the mid. The means, divided by the season, are a HAR
-(Corsi 2009) in logarithms beside one that forgets over LONG; its weights go on from a prior by recursive gamma regression, whose
-deviance is QLIKE, on each label that is over.
+(Corsi 2009) in logarithms beside one that forgets over LONG. There are two opinions of its weights, mixed by how well each has done
+today (exponential weights, Vovk 1990): those that it came with, and what recursive gamma regression, whose deviance is QLIKE, has made
+of them label by label.
 """
 
 import math
@@ -28,6 +29,9 @@ USUAL: Final = 600.0  # seconds of this day that weigh as much as what is usual
 SOFT: Final = 0.02  # of the long mean, added to the others: a still minute is no logarithm of 0
 SPREAD: Final = 20.0  # variance of what happened over what was said, times labels that overlap
 MOST: Final = 10.0  # of that ratio that is learned from
+PACE: Final = 0.05  # of trust, a unit of QLIKE by which one opinion is better
+HEARD: Final = 2.0  # most QLIKE of a label that trust listens to
+FAR: Final = 100.0  # most of all labels together: what was trusted can be doubted again
 NEVER: Final = -(2**62)
 _LONG_KEPT: Final = math.exp(-1.0 / LONG)
 _KEPT: Final = tuple(math.exp(-1.0 / life) for life in LIVES)
@@ -66,6 +70,7 @@ INTRADAY: Final = np.dtype(
         ("totals", np.float64, _TOTALS),  # `total` after each of the last seconds
         ("weights", np.float64, TERMS),
         ("spread", np.float64, (TERMS, TERMS)),  # covariance of the weights
+        ("worse", np.float64),  # QLIKE of labels by the weights learned, less that by those it came with
         ("asked", np.int64, _SLOTS),  # second of each label's beginning
         ("said", np.float64, _SLOTS),  # log of level × season over the label
         ("terms", np.float64, (_SLOTS + 1, TERMS)),  # of each label; the last: of the newest question
@@ -215,7 +220,12 @@ def learn(state, second):
         return
     happened = (state.total - state.totals[(began + LAG - 1) & (_TOTALS - 1)]) * (AHEAD / (AHEAD - LAG + 1.0))
     x, moved = state.terms[slot], state.moved
-    wrong = min(happened * math.exp(-state.said[slot] - dot(x, state.weights)), MOST) - 1.0
+    beside = happened * math.exp(-state.said[slot])
+    came, learned = dot(x, state.params.weights), dot(x, state.weights)
+    ratio = beside * math.exp(-learned)
+    worse = ratio + learned - beside * math.exp(-came) - came
+    state.worse = min(max(state.worse + min(max(worse, -HEARD), HEARD), -FAR), FAR)
+    wrong = min(ratio, MOST) - 1.0
     for i in range(TERMS):
         moved[i] = dot(state.spread[i], x)
     scale = 1.0 / (SPREAD + dot(x, moved))
@@ -237,7 +247,8 @@ def variance(state, horizon_s):
     x = state.terms[_SLOTS]
     measure(state, of, x)
     ahead = elapsed(state.params, state.now + int(horizon_s * 1e9)) - elapsed(state.params, state.now)
-    return of * ahead * math.exp(dot(x, state.weights))
+    trust = 1.0 / (1.0 + math.exp(PACE * state.worse))
+    return of * ahead * math.exp(trust * dot(x, state.weights) + (1.0 - trust) * dot(x, state.params.weights))
 
 
 @compiled

@@ -20,7 +20,7 @@ from tercet.signals.series import Floats
 
 DAY_NS: Final = 86_400 * 10**9
 LONGEST_S: Final = 23_400.0
-DOUBT: Final = 0.05  # standard deviation of a weight before it is learned
+DOUBT: Final = 0.2  # standard deviation of a weight before it is learned
 
 
 @dataclass(frozen=True)
