@@ -17,7 +17,7 @@ from tercet.book.flow import FLOW, LONG_S
 from tercet.errors import BadInput
 from tercet.market.calendar import Session, session
 from tercet.market.store import open_day
-from tercet.risk.intraday import AHEAD, EVERY, FAR, FIRST, HEARD, LAG, LIVES, LONG, MOST, PACE, PARTS, SOFT, SPREAD, TERMS, USUAL
+from tercet.risk.intraday import AHEAD, EVERY, FAR, FIRST, HEARD, LAG, LATER, LIVES, LONG, MOST, PACE, PARTS, SOFT, SPREAD, TERMS, USUAL
 from tercet.risk.intraday_league import BASELINES, IntradayLeagueSettings, Windows, forecasters, intraday_league
 from tercet.risk.intraday_volatility import IntradaySettings, IntradayVolatility, lessons, said_of
 from tercet.risk.losses import qlike
@@ -59,7 +59,7 @@ def slow_said(path: MidPath, asked: list[int], horizon_s: float, asking: Intrada
     logs, season = path.logs(), np.array(asking.season.parts)
     part_s = (path.hours.close_ns - path.hours.open_ns) / NS / PARTS
     came = weights = np.array(asking.weights)
-    spread, worse = np.diag(np.square(asking.doubt)), 0.0
+    spread, worse = np.diag(np.square(asking.doubt)), LATER
     questions: dict[int, tuple[Floats, float]] = {}
 
     def mean_season(since: float, until: float) -> float:
@@ -147,6 +147,15 @@ def test_a_variance_that_jumps_is_followed() -> None:
     assert said[1] > 3 * said[0]
     assert said[2] == pytest.approx(540, rel=0.25)  # two hours later some of the calm before is still remembered
     assert said[3] < said[2] / 2
+
+
+@COMPILED
+def test_weights_that_were_wrong_are_not_trusted_for_long() -> None:
+    high = (1.5, 0.0, 0.0, 0.0, 0.0)
+    path, asked = path_of(walk(7, 23_400, 2.0)), OPEN + np.arange(7200, 23_000, 60) * NS
+    said = [said_of(path, asked, 60.0, IntradaySettings(FLAT, high, (doubt,) * TERMS)).mean() for doubt in (0.0, 0.4)]
+    assert said[0] > 4 * 240
+    assert said[1] == pytest.approx(240, rel=0.15)
 
 
 @COMPILED

@@ -31,6 +31,7 @@ SPREAD: Final = 20.0  # variance of what happened over what was said, times labe
 MOST: Final = 10.0  # of that ratio that is learned from
 PACE: Final = 0.05  # of trust, a unit of QLIKE by which one opinion is better
 HEARD: Final = 2.0  # most QLIKE of a label that trust listens to
+LATER: Final = 40.0  # QLIKE by which what is learned has to be better before it is trusted as much as what was known
 FAR: Final = 100.0  # most of all labels together: what was trusted can be doubted again
 NEVER: Final = -(2**62)
 _LONG_KEPT: Final = math.exp(-1.0 / LONG)
@@ -70,7 +71,7 @@ INTRADAY: Final = np.dtype(
         ("totals", np.float64, _TOTALS),  # `total` after each of the last seconds
         ("weights", np.float64, TERMS),
         ("spread", np.float64, (TERMS, TERMS)),  # covariance of the weights
-        ("worse", np.float64),  # QLIKE of labels by the weights learned, less that by those it came with
+        ("worse", np.float64),  # QLIKE of labels by the weights learned, less that by those it came with, and LATER
         ("asked", np.int64, _SLOTS),  # second of each label's beginning
         ("said", np.float64, _SLOTS),  # log of level × season over the label
         ("terms", np.float64, (_SLOTS + 1, TERMS)),  # of each label; the last: of the newest question
@@ -88,6 +89,7 @@ def start(state):
         params.before[part + 1] = params.before[part] + params.season[part]
     state.long_count = USUAL if params.usual > 0.0 else 0.0
     state.long = state.long_count * params.usual
+    state.worse = LATER
     for i in range(TERMS):
         state.weights[i] = params.weights[i]
         state.spread[i, i] = params.doubt[i] * params.doubt[i]
