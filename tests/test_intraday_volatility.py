@@ -152,7 +152,7 @@ def test_a_variance_that_jumps_is_followed() -> None:
 @COMPILED
 def test_weights_that_were_wrong_are_not_trusted_for_long() -> None:
     high = (1.5, 0.0, 0.0, 0.0, 0.0)
-    path, asked = path_of(walk(7, 23_400, 2.0)), OPEN + np.arange(7200, 23_000, 60) * NS
+    path, asked = path_of(walk(7, 23_400, 2.0)), OPEN + np.arange(18_000, 23_000, 60) * NS
     said = [said_of(path, asked, 60.0, IntradaySettings(FLAT, high, (doubt,) * TERMS)).mean() for doubt in (0.0, 0.4)]
     assert said[0] > 4 * 240
     assert said[1] == pytest.approx(240, rel=0.15)

@@ -27,7 +27,8 @@ def fit(paths: Sequence[Path]) -> dict[str, Any]:
         "provenance": f"mid of {len(paths)} books: {', '.join(path.stem for path in paths)}",
         "command": "tercet calibrate variance FILES --out FILE",
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
-        "labels": f"{len(happened)} of {AHEAD} s, one every {EVERY} s, of returns of {LAG} s; terms: a one and means of {LIVES} s beside one of {LONG:g} s",
+        "labels": f"{len(happened)} of {AHEAD} s, one every {EVERY} s, of returns of {LAG} s",
+        "terms": f"a one, and means of {LIVES} s beside one of {LONG:g} s, in logarithms",
         "parts": [round(part, 6) for part in parts],
         "weights": [round(float(weight), 4) for weight in weighed(x, np.maximum(happened, STILL))],
     }
