@@ -155,7 +155,7 @@ def test_weights_that_were_wrong_are_not_trusted_for_long() -> None:
     path, asked = path_of(walk(7, 23_400, 2.0)), OPEN + np.arange(18_000, 23_000, 60) * NS
     said = [said_of(path, asked, 60.0, IntradaySettings(FLAT, high, (doubt,) * TERMS)).mean() for doubt in (0.0, 0.4)]
     assert said[0] > 4 * 240
-    assert said[1] == pytest.approx(240, rel=0.15)
+    assert said[1] == pytest.approx(240, rel=0.25)
 
 
 @COMPILED
