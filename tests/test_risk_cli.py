@@ -1,6 +1,7 @@
 """`tercet risk` from end to end: leagues in the terminal, as JSON and as a page; what is wrong in a sentence."""
 
 import dataclasses
+import datetime
 import json
 import os
 import subprocess
@@ -14,11 +15,12 @@ import polars as pl
 import pytest
 
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
-from tercet.cli import judged
+from tercet.cli import judged, withinday
 from tercet.errors import BadInput
 from tercet.market import lobster
 from tercet.market.store import save
 from tercet.report import risk as pages
+from tercet.risk.season import default_season
 
 
 def tercet(*words: Any, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -87,11 +89,20 @@ def test_a_stored_day_has_the_league_of_its_minutes(day: Path, tmp_path: Path) -
     assert (told["kind"], told["trials"], told["asked"]["horizon_s"], told["asked"]["first_s"]) == ("intraday", 2, 30, 600)
     assert told["from"] == "09:40:00"
     assert {row["model"] for row in told["tables"][0]["rows"]} == {"season-har", "day-so-far"}
-    assert told["days"] == len(told["curves"][0]["time"]) > 40
+    assert told["windows"] == len(told["curves"][0]["time"]) > 40
     page = unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert pages.TITLES["intraday"] in page
     assert "VOD_20141103" in page  # where the season is from
     assert "windows of 30 s" in ran.stderr
+
+
+def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = DATE + datetime.timedelta(days=1)
+    files = write_lobster(tmp_path, *made_day(20_000, 1))
+    place = save(day.parent, lobster.read(*files, MADE, later), MADE, later)
+    found = withinday.stored(place)
+    assert found.season == default_season()
+    assert f"passed over: {day.name}: part" in capsys.readouterr().err
 
 
 WITHIN = {

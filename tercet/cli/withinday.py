@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 CROWD = "crowd:"
 CROWD_SEED = 0
+
+
+class Asked(NamedTuple):
+    """A day to be asked about: its mid, its season, and what is told about it."""
+
+    path: "MidPath"
+    season: "Season"
+    about: dict[str, Any]
 
 
 def is_day(data: Path) -> bool:
@@ -36,7 +44,7 @@ def intraday(asked: "Judging") -> Result:
     if asked.every is not None:
         raise BadInput(f"every was {asked.every}; expected none for a day: its weights go on being learned")
     asked.tell("the day")
-    path, season, about = _crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else _stored(asked.data)
+    path, season, about = crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else stored(asked.data)
     horizon = None if asked.horizon is None else nanoseconds(asked.horizon)
     if horizon is not None and (horizon % SECOND or not horizon):
         raise BadInput(f"horizon was {asked.horizon!r}; expected whole seconds")
@@ -50,6 +58,7 @@ def intraday(asked: "Judging") -> Result:
         "from": clock(int(found.known[0]) - settings.horizon_s * SECOND, about["tz"])[:8],
         "to": clock(int(found.known[-1]), about["tz"])[:8],
     }
+    told["windows"] = told.pop("days")
     told["tables"] = [{"title": f"The mid's variance over the next {settings.horizon_s} s", "rows": variance_rows(found)}]
     best = found.standings[0]
     lines = (("what happened", found.target), (best.name, best.said))
@@ -60,32 +69,37 @@ def intraday(asked: "Judging") -> Result:
     return result(told)
 
 
-def _stored(place: Path) -> tuple["MidPath", "Season", dict[str, Any]]:
+def stored(place: Path) -> Asked:
     """A stored day; its season comes from earlier days in its store, or is the named default."""
     from tercet.backtest.days import earlier_days
     from tercet.market.store import open_day
     from tercet.risk.midpath import of_day
-    from tercet.risk.season import FLAT, default_season, season_of
+    from tercet.risk.season import FLAT, default_season, season_of, shape
 
     day = open_day(place)
     day.verify()
-    path, (earlier, unread) = of_day(day), earlier_days(day)
-    for note in unread:
+    path, (earlier, notes) = of_day(day), earlier_days(day)
+    known = {}
+    for other in earlier:
+        try:
+            shape(found := of_day(other))
+            known[other.path.name] = found
+        except BadInput as error:
+            notes.append(f"passed over: {other.path.name}: {error}")
+    for note in notes:
         console.print(f"[yellow]warning[/] {note}", highlight=False)
-    if earlier:
-        season = season_of([of_day(other) for other in earlier], ", ".join(other.path.name for other in earlier))
-    else:
-        season = default_season() if path.regular else FLAT
+    default = default_season() if path.regular else FLAT
+    season = season_of(list(known.values()), ", ".join(known)) if known else default
     about = {
         "tz": day.meta.tz,
         "experiment": f"intraday volatility {day.meta.events_sha256[:12]}",
         "caveat": "One day, inference within this day.",
         "usual": f"{season.usual:.3g} bps² a second" if season.usual else "not known: no earlier day in the store",
     }
-    return path, season, about | {"date": day.meta.date}
+    return Asked(path, season, about | {"date": day.meta.date})
 
 
-def _crowd(name: str) -> tuple["MidPath", "Season", dict[str, Any]]:
+def crowd(name: str) -> Asked:
     """A day of an invented market; its season is that of its pace."""
     from tercet.backtest.markets import CAVEATS, CROWD_DATE
     from tercet.market.calendar import session
@@ -96,16 +110,16 @@ def _crowd(name: str) -> tuple["MidPath", "Season", dict[str, Any]]:
     known = name.removeprefix(CROWD)
     if known not in CROWDS:
         raise BadInput(f"data was {name!r}; expected {CROWD} with one of {', '.join(CROWDS)}, a stored day or a file")
-    crowd = CROWDS[known]
-    season = Season(tuple((np.array(crowd.season) / np.mean(crowd.season)).tolist()), "the crowd's pace")
+    made = CROWDS[known]
+    season = Season(tuple((np.array(made.season) / np.mean(made.season)).tolist()), "the crowd's pace")
     about = {
         "tz": NEW_YORK,
         "experiment": f"intraday volatility {name} seed {CROWD_SEED}",
-        "caveat": f"{CAVEATS[crowd.flow].capitalize()}.",
+        "caveat": f"{CAVEATS[made.flow].capitalize()}.",
         "usual": "not known",
         "date": CROWD_DATE,
     }
-    return of_crowd(crowd, CROWD_SEED, session(CROWD_DATE)), season, about
+    return Asked(of_crowd(made, CROWD_SEED, session(CROWD_DATE)), season, about)
 
 
 def _since(text: str, path: "MidPath", about: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ TITLES: Final = {
     "covariance": "Covariances a day ahead",
 }
 _VARIANCE: Final = (
-    ("QLIKE", "y/h − log(y/h) − 1, its mean over days: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
+    ("QLIKE", "y/h − log(y/h) − 1, its mean: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
     ("DM p", "Diebold and Mariano's test against the best, with HAC variance."),
     (
         "In the set",
@@ -82,7 +82,7 @@ def asked(told: Summary) -> str:
     models = counted(len(told["tables"][0]["rows"]), "model was", "models were")
     if told["kind"] == "intraday":
         return (
-            f"{models} asked at the beginning of each of {number(told['days'], 0)} windows of {told['asked']['horizon_s']} s "
+            f"{models} asked at the beginning of each of {number(told['windows'], 0)} windows of {told['asked']['horizon_s']} s "
             f"({told['from']} to {told['to']}), from what was known by then. {told['caveat']} "
             f"The ledger counts {number(told['trials'], 0)} trials on this day."
         )
