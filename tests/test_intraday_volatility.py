@@ -17,7 +17,7 @@ from tercet.book.flow import FLOW, LONG_S
 from tercet.errors import BadInput
 from tercet.market.calendar import Session, session
 from tercet.market.store import open_day
-from tercet.risk.intraday import AHEAD, EVERY, FAR, FIRST, HEARD, LAG, LATER, LIVES, LONG, MOST, PACE, PARTS, SOFT, SPREAD, TERMS, USUAL
+from tercet.risk.intraday import AHEAD, EVERY, FAR, FIRST, HEARD, LAG, LATER, LIVES, LONG, MOST, NOISE, PACE, PARTS, SOFT, TERMS, USUAL
 from tercet.risk.intraday_league import BASELINES, IntradayLeagueSettings, Windows, forecasters, intraday_league
 from tercet.risk.intraday_volatility import IntradaySettings, IntradayVolatility, lessons, said_of
 from tercet.risk.losses import qlike
@@ -93,7 +93,7 @@ def slow_said(path: MidPath, asked: list[int], horizon_s: float, asking: Intrada
             wrong = min(y * math.exp(-x @ weights), MOST) - 1
             loss = [y * math.exp(-x @ one) + x @ one for one in (weights, came)]
             worse = float(np.clip(worse + np.clip(loss[0] - loss[1], -HEARD, HEARD), -FAR, FAR))
-            gain = spread @ x / (SPREAD + x @ spread @ x)
+            gain = spread @ x / (NOISE + x @ spread @ x)
             weights, spread = weights + gain * wrong, spread - np.outer(gain, spread @ x)
         if second % EVERY == 0 and not np.isnan(logs[second]):
             x, level = now(second)
@@ -220,6 +220,14 @@ def test_what_comes_later_changes_nothing_that_was_said(seed: int, second: int) 
     assert said_of(path_of(past), asked, 60.0, IntradaySettings(STEEP)).tobytes() != first.tobytes()
 
 
+def test_a_day_may_begin_at_any_time_of_the_clock() -> None:
+    said = []
+    for opens in (0, -900 * NS, OPEN):
+        path = path_of(walk(0, 400), NS // 2, Session(opens, opens + 1800 * NS))
+        said.append(said_of(path, path.time[-1:], 60.0, IntradaySettings(STEEP))[0])
+    assert said[0] == said[1] == said[2] > 0
+
+
 def test_asking_changes_nothing() -> None:
     path = path_of(walk(0, 400), NS // 2)
     asked = OPEN + np.arange(100, 200) * NS + 1
@@ -286,6 +294,7 @@ WRONG = {
         lambda one: (one.update(OPEN + 9, 1.0), one.update(OPEN + 8, 1.0)),
         f"time was {OPEN + 8}; expected {OPEN + 9}",
     ),
+    "a time of nothing": (lambda one: one.update(float("nan"), 1.0), "time was nan; expected whole ns"),
     "seconds for ns": (lambda one: one.update(34_200, 1.0), "expected ns within a week of the session's opening"),
     "a week later": (lambda one: (one.update(OPEN, 1.0), one.until(OPEN + 8 * 86_400 * NS)), "more than a week after the first"),
     "no horizon": (lambda one: one.variance(0.0), "horizon was 0.0 s"),

@@ -27,7 +27,7 @@ PARTS: Final = 26  # of the day, in its season
 LONG: Final = 7200.0  # e-folding time of the mean beside which they stand: as good as the whole day's, and another regime is forgotten
 USUAL: Final = 600.0  # seconds of this day that weigh as much as what is usual
 SOFT: Final = 0.02  # of the long mean, added to the others: a still minute is no logarithm of 0
-SPREAD: Final = 20.0  # variance of what happened over what was said, times labels that overlap
+NOISE: Final = 20.0  # variance of what happened over what was said, times labels that overlap
 MOST: Final = 10.0  # of that ratio that is learned from
 PACE: Final = 0.05  # of trust, a unit of QLIKE by which one opinion is better
 HEARD: Final = 2.0  # most QLIKE of a label that trust listens to
@@ -57,7 +57,8 @@ INTRADAY: Final = np.dtype(
         ("params", PARAMS),
         ("now", np.int64),  # ns, of the last tick, or up to which nothing more happened
         ("ticked", np.int64),  # ns, of the last tick
-        ("next", np.int64),  # ns, when the second ends; 0 before the first tick
+        ("begun", np.int64),  # 1 from the first tick on
+        ("next", np.int64),  # ns, when the second ends
         ("mid", np.float64),  # 0: not quoted, or stale
         ("second", np.int64),  # that ends next, the opening is 0
         ("row", np.int64),  # with a mid, without a break
@@ -70,7 +71,7 @@ INTRADAY: Final = np.dtype(
         ("logs", np.float64, _LOGS),  # log mids of the last seconds, bps
         ("totals", np.float64, _TOTALS),  # `total` after each of the last seconds
         ("weights", np.float64, TERMS),
-        ("spread", np.float64, (TERMS, TERMS)),  # covariance of the weights
+        ("covariance", np.float64, (TERMS, TERMS)),  # of the weights
         ("worse", np.float64),  # QLIKE of labels by the weights learned, less that by those it came with, and LATER
         ("asked", np.int64, _SLOTS),  # second of each label's beginning
         ("said", np.float64, _SLOTS),  # log of level × season over the label
@@ -92,7 +93,7 @@ def start(state):
     state.worse = LATER
     for i in range(TERMS):
         state.weights[i] = params.weights[i]
-        state.spread[i, i] = params.doubt[i] * params.doubt[i]
+        state.covariance[i, i] = params.doubt[i] * params.doubt[i]
     for slot in range(_SLOTS):
         state.asked[slot] = NEVER
 
@@ -100,7 +101,8 @@ def start(state):
 @compiled
 def tick(state, time, mid):
     """The mid is `mid` from `time` on, not before the last tick's; 0 where the book is not quoted at both sides."""
-    if state.next == 0:
+    if state.begun == 0:
+        state.begun = 1
         state.second = -((state.params.open - time) // STEP_NS)
         state.next = state.params.open + state.second * STEP_NS
     settle(state, time - 1)
@@ -112,7 +114,7 @@ def tick(state, time, mid):
 @compiled
 def until(state, time):
     """Nothing more happens up to and including `time`."""
-    if state.next != 0:
+    if state.begun != 0:
         settle(state, time)
     state.now = time
 
@@ -229,12 +231,12 @@ def learn(state, second):
     state.worse = min(max(state.worse + min(max(worse, -HEARD), HEARD), -FAR), FAR)
     wrong = min(ratio, MOST) - 1.0
     for i in range(TERMS):
-        moved[i] = dot(state.spread[i], x)
-    scale = 1.0 / (SPREAD + dot(x, moved))
+        moved[i] = dot(state.covariance[i], x)
+    scale = 1.0 / (NOISE + dot(x, moved))
     for i in range(TERMS):
         state.weights[i] += moved[i] * wrong * scale
         for j in range(TERMS):
-            state.spread[i, j] -= moved[i] * moved[j] * scale
+            state.covariance[i, j] -= moved[i] * moved[j] * scale
 
 
 @compiled

@@ -87,6 +87,8 @@ class IntradayVolatility:
         return np.array(self._state.weights)
 
     def _time(self, time_ns: int) -> int:
+        if not isinstance(time_ns, int | np.integer):
+            raise BadInput(f"time was {time_ns}; expected whole ns")
         if self._began is not None and time_ns < self._now:
             raise BadInput(f"time was {time_ns}; expected {self._now}, the last one's, or later")
         if self._began is None:
