@@ -13,6 +13,7 @@ from tercet.risk.posture import CAPS, PostureSettings, Risks, Stance, State, bin
 CALM = Risks(10.0, 1.0, 0.0, 0.0, 0.0)
 NAMES = ("volatility", "shortfall", "drawdown", "stress", "width", "late_s")
 HOW = PostureSettings(dwell=3)
+AIM = PostureSettings(volatility=12.0, shortfall=1.8, drawdown_begins=0.05, drawdown_ends=0.3)
 
 risks = st.builds(
     Risks,
@@ -60,18 +61,18 @@ def test_a_state_is_entered_at_once_and_left_after_its_dwell_only(history: list[
 
 def test_a_multiplier_that_wavers_about_a_threshold_does_not_flap() -> None:
     wave = [replace(CALM, volatility=15.0 + 0.3 * (-1) ** i) for i in range(50)]  # 12 / 15 is where CAUTIOUS begins
-    levels = [one.level for one in walked(np.arange(50), wave)[0]]
+    levels = [one.level for one in walked(np.arange(50), wave, AIM)[0]]
     assert levels == [0] + [1] * 49 or levels == [1] * 50
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_who_cannot_see_is_at_least_defensive(name: str) -> None:
-    found = Stance().update(0, replace(CALM, **{name: float("nan")}))
+    found = Stance(AIM).update(0, replace(CALM, **{name: float("nan")}))
     assert State[found.state] >= State.DEFENSIVE
     assert found.reason == f"blind: {name}"
     assert found.multiplier <= CAPS[State.DEFENSIVE].gross
-    late = Stance().update(0, replace(CALM, late_s=4 * 86_400.0))
-    assert (late.state, late.reason) == ("DEFENSIVE", "blind: 345600 s late")
+    late = Stance(AIM).update(0, replace(CALM, late_s=5 * 86_400.0))
+    assert (late.state, late.reason) == ("DEFENSIVE", "blind: 432000 s late")
 
 
 def test_what_is_blind_in_one_eye_still_sees_with_the_other() -> None:
@@ -80,7 +81,7 @@ def test_what_is_blind_in_one_eye_still_sees_with_the_other() -> None:
 
 
 def test_the_multiplier_is_the_least_of_its_parts() -> None:
-    how = PostureSettings()
+    how = AIM
     assert multiplier(CALM, how) == 1.0
     assert multiplier(replace(CALM, volatility=24.0), how) == pytest.approx(0.5)
     assert multiplier(replace(CALM, shortfall=7.2), how) == pytest.approx(0.25)
@@ -97,4 +98,4 @@ def test_settings_that_are_no_order_are_refused() -> None:
     with pytest.raises(BadInput, match="expected enters that fall"):
         PostureSettings(enters=(0.4, 0.5, 0.1))
     with pytest.raises(BadInput, match="drawdown_begins < drawdown_ends"):
-        PostureSettings(drawdown_begins=0.4)
+        PostureSettings(drawdown_begins=0.5)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moves = returns[:, None] * [0.5, 1.0, 1.5, 0.8] / 100 + 0.01 * rng.standard_normal((count, 4))
     prices = 50 * np.cumprod(1 + moves, axis=0)
     pl.DataFrame({"date": dates, **{f"A{i}": prices[:, i] for i in range(4)}}).write_csv(folder / "prices.csv")
+    pl.DataFrame({"date": dates, "index": 50 * np.exp(np.cumsum(returns / 100))}).write_csv(folder / "index.csv")
     return folder
 
 
@@ -51,13 +53,15 @@ LEAGUES = {
     "volatility": ("days.csv", "log-har,ewma", ["log-har", "ewma"]),
     "tail": ("days.csv", "gjr-normal,historical/250", ["gjr-normal", "historical/250"]),
     "covariance": ("prices.csv", "speeds,sample", None),
+    "warning": ("index.csv", "drawdown/252,volatility/0.94", None),
 }
 
 
 @pytest.mark.parametrize("kind", LEAGUES)
 def test_a_league_is_judged_told_and_counted(kind: str, files: Path, tmp_path: Path) -> None:
     name, models, order = LEAGUES[kind]
-    words = ["risk", "evaluate", kind, "--data", files / name, "--models", models, "--since", "2017-06-01", "--every", 60]
+    words = ["risk", "evaluate", kind, "--data", files / name, "--models", models, "--since", "2017-06-01"]
+    words += [] if kind == "warning" else ["--every", 60]
     ran = tercet(*words, "--json", "-", "--html", tmp_path / "page.html", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
@@ -107,6 +111,7 @@ def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Pa
 
 WITHIN = {
     "every": ({"every": 20}, "every was 20; expected none for a day"),
+    "vix": ({"vix": Path("vix.csv")}, "vix or assets was vix.csv; expected none for a day"),
     "early": ({"since": "09:30"}, "since was '09:30'; expected a time of day after the opening"),
     "fine": ({"horizon": "1500ms"}, "horizon was '1500ms'; expected whole seconds"),
     "few": ({"horizon": "10min"}, "to be asked about; expected 30 or more"),
@@ -121,13 +126,15 @@ def test_what_is_wrong_about_a_day_is_said_in_a_sentence(name: str, day: Path, t
     monkeypatch.setenv("TERCET_TRIALS", str(tmp_path / "trials.jsonl"))
     changes, sentence = WITHIN[name]
     with pytest.raises(BadInput, match=sentence):
-        judged.volatility(dataclasses.replace(judged.Judging(day, None, None, None, lambda what: None), **changes))
+        judged.volatility(dataclasses.replace(judged.Judging(day, None, None, None, None, None, lambda what: None), **changes))
 
 
 WRONG = {
-    "kind": (["luck"], "kind was 'luck'; expected volatility, tail, covariance"),
+    "kind": (["luck"], "kind was 'luck'; expected volatility, tail, covariance, warning, posture"),
     "model": (["volatility", "--models", "luck,ewma"], "model was 'luck'; expected, each once, ewma"),
     "since": (["volatility", "--since", "soon"], "since was 'soon'; expected a date"),
+    "every": (["warning", "--every", 20], "every was 20; expected none"),
+    "models": (["posture", "--models", "fused"], "models were named; expected none"),
     "late": (["tail", "--since", "2030-01-01"], "to learn from; expected some before it and some after"),
     "horizon": (["volatility", "--horizon", "1min"], "horizon was '1min'; expected none but for the volatility of a stored day"),
     "short": (["volatility", "--since", "2015-02-02", "--models", "ewma,log-har"], "expected 250"),
@@ -148,3 +155,61 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "none.csv" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_posture_is_judged_said_of_a_day_and_blind_when_the_file_is_old(files: Path, tmp_path: Path) -> None:
+    words = ["risk", "evaluate", "posture", "--data", files / "index.csv", "--since", "2018-01-02", "--every", 250, "--json", "-"]
+    ran = tercet(*words, "--html", tmp_path / "page.html", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["tables"][0]["rows"][0]["model"] == "posture"
+    assert (told["trials"], len(told["tables"][1]["rows"])) == (5, 4)
+    assert pages.TITLES["posture"] in (tmp_path / "page.html").read_text(encoding="utf-8")
+    then = tercet("risk", "posture", "--data", files / "index.csv", "--at", "2019-03-04", "--drawdown", 0.4, "--json", "-", folder=tmp_path)
+    assert then.returncode == 0, then.stderr
+    said = json.loads(then.stdout)
+    assert said["risks"]["drawdown"] == 0.4
+    assert said["posture"]["multiplier"] <= 0.2
+    now = json.loads(tercet("risk", "posture", "--data", files / "index.csv", "--json", "-", folder=tmp_path).stdout)
+    assert now["posture"]["level"] >= 2
+    assert now["posture"]["reason"].startswith("blind: ")
+
+
+def test_a_posture_that_follows_a_file_goes_blind_with_it_and_sees_again(files: Path, tmp_path: Path) -> None:
+    kept, out = (files / "index.csv").read_text(encoding="utf-8"), tmp_path / "posture.json"
+    data = tmp_path / "index.csv"
+    data.write_text(kept, encoding="utf-8")
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    call = [
+        str(Path(sys.executable).with_name("tercet")),
+        "risk",
+        "posture",
+        "--data",
+        str(data),
+        "--follow",
+        "--each",
+        "0.05",
+        "--json",
+        str(out),
+    ]
+    with subprocess.Popen(call, env=env, stderr=subprocess.DEVNULL) as running:
+        try:
+            assert "s late" in until(out, lambda told: True)["posture"]["reason"]
+            data.write_text("date,index\n2020-01-01,", encoding="utf-8")
+            blind = until(out, lambda told: "risks" not in told)
+            assert blind["posture"]["level"] == 2
+            assert "no day has all of return" in blind["because"]
+            data.write_text(kept, encoding="utf-8")
+            until(out, lambda told: "risks" in told)
+        finally:
+            running.terminate()
+
+
+def until(path: Path, is_so: Any) -> Any:
+    """What the file says when it says so, within a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if path.exists() and is_so(told := json.loads(path.read_text(encoding="utf-8"))):
+            return told
+        time.sleep(0.05)
+    raise AssertionError(f"{path.name} did not say so within a minute")

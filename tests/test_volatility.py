@@ -201,7 +201,7 @@ def test_bars_become_returns_and_ranges() -> None:
 BAD = {
     "a return that is none": (lambda: series(**{"return": [1.0, None, 2.0], "vix": [9.0, 9.0, 9.0]}), "1 returns were missing"),
     "nothing whole": (lambda: series(**{"return": [1.0, 2.0], "rv": [None, None]}), "no day has all of return, rv"),
-    "no prices": (lambda: series(volume=[1.0, 2.0]), "neither a column return nor open, high, low, close"),
+    "no prices": (lambda: series(volume=[1.0, 2.0], open=[1.0, 2.0]), "neither a column return, nor high, low, close"),
     "constant prices": (lambda: series(**{"return": [0.0] * 5}), "all 5 returns were 0; expected prices that move"),
     "a variance of zero": (
         lambda: series(**{"return": [1.0, 2.0], "rv": [0.0, 1.0]}),

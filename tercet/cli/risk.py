@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -16,19 +17,23 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     family = typer.Typer(help="What may go wrong: forecasts of volatility, tails and covariances, judged.", no_args_is_help=True)
     family.command()(evaluate)
+    family.command()(posture)
+    family.command()(posture)
     app.add_typer(family, name="risk")
 
 
 def evaluate(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail or covariance.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="volatility, tail, covariance, warning or posture.")],
     data: Annotated[
         Path,
         typer.Option(
             metavar="FILE|DAY|crowd:NAME",
-            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], or bars; prices for covariance. "
+            help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], bars or prices; of many for covariance. "
             "Volatility also takes a stored day or a crowd, and is then that of the mid over the next minute.",
         ),
     ],
+    vix: Annotated[Path | None, typer.Option(metavar="FILE", help="The VIX beside it, where it has none.")] = None,
+    assets: Annotated[Path | None, typer.Option(metavar="FILE", help="Prices of assets beside it, for warning.")] = None,
     models: Annotated[str | None, typer.Option(help="Names, with commas; all where not given.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE|HH:MM", help="The first day that is asked about; of a day, the time.")] = None,
     every: Annotated[int | None, typer.Option(help="Days between two times of learning.")] = None,
@@ -50,7 +55,7 @@ def evaluate(
         raise BadInput(f"kind was {kind!r}; expected {', '.join(KINDS)}")
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = KINDS[kind](Judging(data, names, since, every, lambda what: tell(what, 0, 1), horizon))
+        result = KINDS[kind](Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -59,3 +64,51 @@ def evaluate(
     console.print(*result.tables)
     for line in [*result.lines, *(f"warning {note}" for note in notes)]:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def posture(
+    data: Annotated[Path, typer.Option(help="A market's days, as `evaluate` takes them.")],
+    vix: Annotated[Path | None, typer.Option(metavar="FILE", help="The VIX beside it, where it has none.")] = None,
+    drawdown: Annotated[
+        float | None, typer.Option(help="Share that the desk has lost since its peak; that of the posture itself if not given.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="DATE", help="The end of that day in New York; now if not given.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Say it anew when a file changes or goes stale, until Ctrl-C.")] = False,
+    each: Annotated[float, typer.Option(help="Seconds between two looks at the files.")] = 5.0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write it as JSON, whole each time; - is stdout.")
+    ] = None,
+) -> None:
+    """How boldly to act now: the state, its caps, and the forecasts that set it. What is stale or missing makes it at least DEFENSIVE.
+
+    A file that cannot be read ends the command, with --follow in a posture that is blind, and goes on.
+    """
+    with extra("signals"):
+        from tercet.cli.judged import Judging, beginning, blind_now, posture_now
+
+    if each <= 0 or (drawdown is not None and not 0 <= drawdown <= 1) or (follow and at is not None):
+        raise BadInput(
+            f"each was {each}, drawdown {drawdown}, at {at}; expected each above 0, a drawdown from 0 to 1, no --at with --follow"
+        )
+    asked = Judging(data, vix, None, None, None, None, lambda what: None)
+    then, stamp = None if at is None else beginning(at, "at") + 86_400 * 10**9, None
+    while True:
+        now = time.time_ns() if then is None else then
+        files = [path.stat().st_mtime_ns if path.exists() else 0 for path in (data, vix) if path is not None]
+        if stamp is None or files != stamp[0] or now > stamp[1]:
+            try:
+                with noted() as notes, extra("signals"):
+                    found, stale = posture_now(asked, now, drawdown)
+                found.json["warnings"] = notes
+            except BadInput as error:
+                if not follow:
+                    raise
+                found, stale = blind_now(now, str(error))
+            stamp = files, stale if stale > now else sys.maxsize
+            if json_file:
+                say_json(found.json, json_file)
+            console.print(*found.tables)
+            console.print(*found.lines, highlight=False, soft_wrap=True)
+        if not follow:
+            return
+        time.sleep(each)

@@ -43,6 +43,8 @@ def intraday(asked: "Judging") -> Result:
 
     if asked.every is not None:
         raise BadInput(f"every was {asked.every}; expected none for a day: its weights go on being learned")
+    if asked.vix is not None or asked.assets is not None:
+        raise BadInput(f"vix or assets was {asked.vix or asked.assets}; expected none for a day")
     asked.tell("the day")
     path, season, about = crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else stored(asked.data)
     horizon = None if asked.horizon is None else nanoseconds(asked.horizon)

@@ -17,6 +17,8 @@ TITLES: Final = {
     "intraday": "The mid's variance within a day",
     "tail": "Value at risk and expected shortfall",
     "covariance": "Covariances a day ahead",
+    "warning": "Warnings of falls",
+    "posture": "A posture held",
 }
 _VARIANCE: Final = (
     ("QLIKE", "y/h − log(y/h) − 1, its mean: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
@@ -59,6 +61,18 @@ TERMS: Final = {
         ("Volatility", "Realised, of the portfolio of least variance that the matrices make, percent a year."),
         ("Bias", "Standard deviation of returns divided by what was said of them: 1 at best, of that portfolio, of random and eigen ones."),
         ("DM p, set", "Of squared returns, against the best; the 90% model confidence set."),
+    ),
+    "warning": (
+        ("AUC", "The chance that a day with a fall ahead has the greater score of two days; its interval by blocks of a year."),
+        ("AP", "Average precision: share of days with a fall ahead among those with greater scores, averaged over them."),
+        ("Less …", "The AUC less that of drawdown alone and of volatility alone, on the same days drawn anew."),
+        ("Hits, lead", "Falls with an alarm while they were ahead, and days from the first one until their depth was reached, median."),
+        ("Then", "By the threshold that could be known at the time; hits and lead by one that looks back and is the same for all models."),
+    ),
+    "posture": (
+        ("Sharpe", "A year, of logarithms of net returns, nothing taken off for cash; stationary bootstrap."),
+        ("Drawdown", "The deepest."),
+        ("Less …", "The Sharpe ratio less that of holding the market, and of the filtered HMM alone; rows drawn in pairs."),
     ),
 }
 

@@ -8,8 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK
 from tercet.signals.series import Floats
-from tercet.signals.timed import KNOWN, Table
+from tercet.signals.timed import EVENT, KNOWN, Table
 
 NONE: Final = np.empty(0)
 COLUMNS: Final = {"returns": "return", "within": "open_close", "realised": "rv", "vix": "vix", "quarticity": "quarticity"}
@@ -22,8 +23,8 @@ CARRIED: Final = 5  # days that a missing VIX is carried over
 class MarketDays:
     """Days of one market, n of them; what a source does not have is empty. Returns are percent, variances percent².
 
-    known: ns; returns: close to close; within: open to close; realised: variance within the day, from its ticks; ranged: the same from its
-    open, high, low and close (Rogers & Satchell 1991) plus the square of the gap before it; quarticity: realised, percent⁴.
+    known: ns; returns: close to close, of logarithms; within: open to close; realised: variance within the day, from its ticks; ranged: the
+    same from its open, high, low and close (Rogers & Satchell 1991) plus the square of the gap before it; quarticity: realised, percent⁴.
     """
 
     known: NDArray[np.int64]
@@ -90,10 +91,11 @@ class Read:
 
 
 def market_days(table: Table) -> Read:
-    """Days of a table of one series: columns `return` (percent) and what there is of open_close, rv, vix and quarticity; or bars.
+    """Days of a table of one series: columns `return` (percent) and what there is of open_close, rv, vix and quarticity; or prices.
 
-    Of bars (open, high, low, close) returns and ranges are made. Days before the first that has all columns, and later days without a
-    realised variance, are left out and counted; a missing VIX is the last one, for five days at most.
+    Of bars (open, high, low, close) returns and ranges are made, of a single column of prices (beside vix) returns. Days before the first
+    that has all columns, and later days without a realised variance, are left out and counted; a missing VIX is the last one, for five
+    days at most.
     """
     if table.keys and table.frame.select(table.keys).n_unique() > 1:
         raise BadInput(f"there were {table.frame.select(table.keys).n_unique()} series; expected one: filter the table")
@@ -101,7 +103,7 @@ def market_days(table: Table) -> Read:
         raise BadInput("the days had revised rows; expected one vintage of each: history.first")
     frame, counts = table.frame, {}
     if "return" not in frame.columns:
-        frame = _of_bars(frame)
+        frame = _of_prices(frame, table.keys)
     names = {name: column for name, column in (COLUMNS | {"ranged": "ranged"}).items() if column in frame.columns}
     if "vix" in names:
         carried = frame["vix"].forward_fill(CARRIED)
@@ -125,9 +127,28 @@ def market_days(table: Table) -> Read:
     return Read(MarketDays(kept[KNOWN].to_numpy(), **given), {reason: count for reason, count in counts.items() if count})
 
 
-def _of_bars(frame: pl.DataFrame) -> pl.DataFrame:
+def with_vix(table: Table, vix: Table) -> Table:
+    """The days of a table with the close of the VIX on the same date in New York, known when both are; null where there is none."""
+    if "vix" in table.values:
+        raise BadInput("the days had a column vix of their own; expected it once")
+    if "close" not in vix.values:
+        raise BadInput(f"the VIX had the columns {', '.join(vix.values)}; expected close")
+    date = pl.from_epoch(pl.col(EVENT), "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(NEW_YORK).dt.date().alias("_date")
+    other = vix.frame.select(date, pl.col("close").alias("vix"), pl.col(KNOWN).alias("_known"))
+    both = table.frame.with_columns(date).join(other, on="_date", how="left", maintain_order="left")
+    return Table.of(both.with_columns(pl.max_horizontal(KNOWN, "_known").alias(KNOWN)).drop("_date", "_known"), table.keys)
+
+
+def _of_prices(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    prices = [name for name in frame.columns if name not in (EVENT, KNOWN, "vix", *keys)]
+    if len(prices) == 1:
+        values = frame[prices[0]].cast(pl.Float64, strict=False)
+        if (wrong := (values <= 0).fill_null(False)).any():
+            place = int(wrong.arg_max() or 0)
+            raise BadInput(f"{prices[0]} of row {place} was {values[place]:g}; expected a price above 0")
+        return frame.with_columns((100 * values.log().diff()).alias("return"))
     if missing := [name for name in BARS if name not in frame.columns]:
-        raise BadInput(f"the days had neither a column return nor {', '.join(missing)}; expected one or the other")
+        raise BadInput(f"the days had neither a column return, nor {', '.join(missing)}, nor one column of prices; expected one of them")
     o, h, low, c = (pl.col(name).log() for name in BARS)
     gap = o - c.shift(1)
     ranged = 1e4 * ((h - o) * (h - c) + (low - o) * (low - c) + gap**2)

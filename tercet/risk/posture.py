@@ -54,7 +54,7 @@ class Risks:
     shortfall: float = field(metadata={"help": "expected loss of a day beyond its 5% quantile, percent, above 0"})
     drawdown: float = field(metadata={"help": "share lost since the peak, 0 to 1"})
     stress: float = field(metadata={"help": "probability of a crash, 0 to 1"})
-    width: float = field(metadata={"help": "of the forecast's interval, beside its usual one less 1; 0 or more"})
+    width: float = field(metadata={"help": "of the forecast's interval, over the widest usual one, less 1; 0 or more"})
     late_s: float = field(default=0.0, metadata={"help": "seconds since the newest input was known"})
 
 
@@ -62,16 +62,16 @@ class Risks:
 class PostureSettings:
     """What is aimed at, and when a state begins and ends."""
 
-    volatility: float = field(default=12.0, metadata={"help": "of a year that is aimed at, percent"})
-    shortfall: float = field(default=1.8, metadata={"help": "of a day that is aimed at, percent"})
-    drawdown_begins: float = field(default=0.05, metadata={"help": "from which exposure falls"})
-    drawdown_ends: float = field(default=0.3, metadata={"help": "at which least of it is left"})
+    volatility: float = field(default=8.0, metadata={"help": "of a year that is aimed at, percent"})
+    shortfall: float = field(default=1.6, metadata={"help": "of a day that is aimed at, percent"})
+    drawdown_begins: float = field(default=0.1, metadata={"help": "from which exposure falls"})
+    drawdown_ends: float = field(default=0.4, metadata={"help": "at which least of it is left"})
     least: float = field(default=0.2, metadata={"help": "that a drawdown alone leaves: without any, nothing would be earned back"})
     stress: float = field(default=1.0, metadata={"help": "share of exposure that a certain crash takes"})
     enters: tuple[float, float, float] = field(default=(0.8, 0.45, 0.05), metadata={"help": "multipliers below which states 1-3 begin"})
     margin: float = field(default=0.1, metadata={"help": "above those multipliers that a state may end"})
     dwell: int = field(default=5, metadata={"help": "updates in a row above it that a state takes to end"})
-    stale_s: float = field(default=3 * 86_400.0, metadata={"help": "seconds after which inputs are stale"})
+    stale_s: float = field(default=4.5 * 86_400, metadata={"help": "seconds after which inputs are stale: a long weekend"})
 
     def __post_init__(self) -> None:
         """Refuse what is no order of states."""

@@ -56,11 +56,14 @@ class LongDays:
 
 def long_days(table: Table) -> LongDays:
     """Days of a table of one series, as `market_days` reads them, and before them those that have a return (and a VIX) alone."""
-    days = market_days(table).days
+    days, plain = market_days(table).days, unmeasured(table)
+    return LongDays.of(days) if plain is table else LongDays(market_days(plain).days, LongDays.of(days).measured)
+
+
+def unmeasured(table: Table) -> Table:
+    """The days of a table of returns without what was measured within them, which may be missing of many."""
     fine = [name for name in ("open_close", "rv", "quarticity") if name in table.frame.columns]
-    if "return" not in table.frame.columns or not fine:
-        return LongDays.of(days)
-    return LongDays(market_days(Table.of(table.frame.drop(fine), table.keys)).days, LongDays.of(days).measured)
+    return table if "return" not in table.frame.columns or not fine else Table.of(table.frame.drop(fine), table.keys)
 
 
 class FittedScale(Protocol):
