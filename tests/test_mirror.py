@@ -62,3 +62,35 @@ def test_every_feature_of_one_side_has_the_same_of_the_other() -> None:
     assert all(mirror.places[KEPT_NAMES.index(name)] != KEPT_NAMES.index(name) for name in sided)
     row = np.random.default_rng(0).standard_normal((1, len(KEPT_NAMES))).astype(np.float32)
     np.testing.assert_array_equal(mirror(mirror(row)), row)
+
+
+def test_a_mirror_refuses_a_feature_whose_image_nobody_has_named() -> None:
+    with pytest.raises(BadInput, match=r"nobody has said what my_signal is .*signs=\{'my_signal': -1\}.*mirrored=False"):
+        mirror_of(("spread", "my_signal"))
+    with pytest.raises(BadInput, match="ofi_mine"):  # a prefix of ours makes it none of ours
+        mirror_of(("spread", "ofi_mine"))
+    with pytest.raises(BadInput, match="hawkes_buy is there without hawkes_sell"):
+        mirror_of(tuple(name for name in KEPT_NAMES if name != "hawkes_sell"))
+    for wrong in ({"my_signal": 0}, {"my_signal": -1, "luck": 1}):
+        with pytest.raises(BadInput, match="expected 1 or -1 for features that are there"):
+            mirror_of(("my_signal",), wrong)
+    with pytest.raises(BadInput, match="mine_bid and mine_ask had unequal signs"):
+        mirror_of(("mine_bid", "mine_ask"), {"mine_bid": 1, "mine_ask": -1})
+
+
+def test_the_sign_of_a_feature_of_ones_own_is_said_and_that_of_other_symbols_flow_is_known() -> None:
+    names = ("spread", "my_signal", "mine_bid", "mine_ask", "ofi_all_10s_GOOG", "trend_up")
+    mirror = mirror_of(names, {"my_signal": -1, "mine_bid": 1, "mine_ask": 1, "trend_up": -1})
+    assert mirror.places.tolist() == [0, 1, 3, 2, 4, 5]
+    assert mirror.signs.tolist() == [1, -1, 1, 1, -1, -1]
+
+
+def test_a_signed_feature_of_ones_own_is_learned_beside_its_image() -> None:
+    rng = np.random.default_rng(0)
+    table, now = rng.normal(size=(4000, 2)).astype(np.float32), np.arange(4000)
+    value = np.sign(table[:, 1] + rng.normal(size=4000))
+    names, spans = ("spread", "my_signal"), Spans(now, now, value, now)
+    samples = Samples(table, names, now, spans, 0, DIRECTION, mirror=mirror_of(names, {"my_signal": -1}))
+    fitted = fit(EXPERTS["logistic"], samples.lesson(np.arange(3000), 2999))
+    mean = fitted.predict(samples.questions(np.arange(3000, 4000))).mean
+    assert np.corrcoef(mean, value[3000:])[0, 1] > 0.4
