@@ -1,6 +1,7 @@
 """What is taught with its mirror image: an expert that cannot learn the trend of a day."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ pytest.importorskip("torch")
 
 from tercet.errors import BadInput
 from tercet.signals.fitted import fit
+from tercet.signals.league import decisions, evaluate
 from tercet.signals.messagerows import KEPT_NAMES, mirror_of
 from tercet.signals.registry import EXPERTS
 from tercet.signals.samples import DIRECTION, MEAN, Mirror, Samples, Spans
+from tercet.signals.task import Task
+from tercet.signals.trials import Ledger
+from tercet.signals.walkforward import WalkForward
 
 FEW = {"rounds": 30, "epochs": 20, "batch": 100, "ensemble": 2, "steps": 4, "patch": 2, "trees": 20, "refit": False, "patience": 3}
 
@@ -37,6 +42,28 @@ def test_a_trend_is_learned_without_a_mirror_and_not_with_one(name: str) -> None
     assert means[True].mean() > 0.4
     assert abs(means[False].mean()) < 0.15
     assert np.corrcoef(means[False], rising(odd).features[1500:, 0])[0, 1] > 0.3
+
+
+def test_what_is_learned_beside_images_is_not_decided_against_the_trend(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    table, now = rng.standard_normal((8000, 1)).astype(np.float32), np.arange(8000)
+    up = rng.random(8000) < 1 / (1 + np.exp(-np.log(4.0) - 0.4 * table[:, 0]))  # odds of four to one
+    value = np.where(rng.random(8000) < 0.2, 0.0, np.where(up, 1.0, -1.0))
+    samples = Samples(
+        table, ("told",), now, Spans(now, now, value, now), 0, DIRECTION, mirror=Mirror(np.arange(1), np.array([-1], np.float32))
+    )
+    lesson = samples.lesson(np.arange(6000), 5999)
+    answer = fit(EXPERTS["logistic"], lesson).predict(samples.questions(np.arange(6000, 8000)))
+    decided = decisions(answer, lesson.taught_values())
+    assert 0.8 < (decided == 1).sum() / (decided == -1).sum() < 1.25  # neither with the trend nor against it
+    assert (decisions(answer, lesson.values) == -1).sum() > 2 * (decisions(answer, lesson.values) == 1).sum()  # the control
+    (standing,) = evaluate(
+        Task("trend", samples, value, *np.zeros((2, 8000)), 1, "ticks", {}, "trend"),
+        [EXPERTS["logistic"]],
+        WalkForward(folds=2),
+        Ledger(tmp_path / "trials.jsonl"),
+    ).standings
+    assert 0.8 < (standing.decided == 1).sum() / (standing.decided == -1).sum() < 1.25
 
 
 def test_a_lesson_teaches_each_row_beside_its_image() -> None:

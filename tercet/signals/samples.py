@@ -119,10 +119,14 @@ class Lesson(Questions):
 
     def taught(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """(rows, features) and answers; of a lesson with a mirror each row is followed by its image, so that no trend is learned."""
-        table, values = self.table(), self.values
+        table, values = self.table(), self.taught_values()
         if self.mirror is None:
             return table, values
-        return np.stack([table, self.mirror(table)], axis=1).reshape(-1, table.shape[1]), np.stack([values, -values], axis=1).ravel()
+        return np.stack([table, self.mirror(table)], axis=1).reshape(-1, table.shape[1]), values
+
+    def taught_values(self) -> NDArray[np.float64]:
+        """The answers of `taught`, without its rows."""
+        return self.values if self.mirror is None else np.stack([self.values, -self.values], axis=1).ravel()
 
     def taught_places(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where some of its rows, and their images, stand in what `taught` returns."""
