@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from tercet.errors import BadInput
+from tercet.signals.experts import Machine
 from tercet.signals.fitted import fit
 from tercet.signals.league import decisions, evaluate
 from tercet.signals.messagerows import KEPT_NAMES, mirror_of
@@ -74,6 +75,35 @@ def test_a_lesson_teaches_each_row_beside_its_image() -> None:
     np.testing.assert_array_equal(values, np.repeat(samples.spans.value[:10], 2) * np.tile([1.0, -1.0], 10))
     table, values = rising(None).lesson(np.arange(10), 9).taught()
     assert (len(table), len(values)) == (10, 10)
+
+
+def test_a_machine_learns_beside_images_what_it_learns_of_as_many_rows() -> None:
+    odd = Mirror(np.arange(2), np.array([-1.0, -1.0], np.float32))
+    samples = rising(None)
+    rows, order = np.arange(1000), np.repeat(np.arange(1000), 2)
+    table, values = rising(odd).lesson(rows, 999).taught()
+    spans = Spans(order, order, values, order)
+    doubled = Samples(table, samples.names, order, spans, 0, DIRECTION)  # the same rows and images, each a row of its own
+    asked = samples.questions(np.arange(1500, 2000))
+    means = [
+        fit(Machine(), one.lesson(np.arange(len(one)), 999)).predict(asked).mean
+        for one in (
+            replace(rising(odd), features=samples.features[:1000], now=rows, spans=rising(odd).spans.take(rows), group=rows * 0),
+            doubled,
+        )
+    ]
+    np.testing.assert_allclose(*means, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["svm-linear", "svm-rbf", "lightgbm"])
+def test_a_stretch_of_one_class_has_the_other_in_its_images(name: str) -> None:
+    odd = Mirror(np.arange(2), np.array([-1.0, -1.0], np.float32))
+    samples = rising(odd)
+    spans = replace(samples.spans, value=np.where(np.arange(2000) < 1200, 1.0, samples.spans.value))
+    fitted = fit(EXPERTS[name], replace(samples, spans=spans).lesson(np.arange(1500), 1499))
+    assert np.isfinite(fitted.predict(samples.questions(np.arange(1500, 2000))).mean).all()
+    with pytest.raises(BadInput, match="all 100 labels of a lesson were 0"):
+        replace(samples, spans=replace(samples.spans, value=np.zeros(2000))).lesson(np.arange(100), 99)
 
 
 def test_only_directions_have_images() -> None:
