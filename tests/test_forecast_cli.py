@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numba
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 from test_cli import refused, said, tercet
 from test_report import Seen, figures
@@ -26,11 +28,12 @@ from tercet.signals.contributions import contributions
 from tercet.signals.directions import summary
 from tercet.signals.experts import Forest
 from tercet.signals.fitted import fit
-from tercet.signals.forecasting import Forecaster, forecasts, keep, learn, messages, recall
+from tercet.signals.forecasting import Forecaster, forecasts, half_life, keep, learn, messages, recall
 from tercet.signals.league import evaluate
 from tercet.signals.madebars import made_bars
 from tercet.signals.registry import EXPERTS, answering, chosen
-from tercet.signals.samples import DIRECTION, MEAN, Leak, Samples, Spans
+from tercet.signals.samples import DIRECTION, MEAN, Leak, Lesson, Questions, Samples, Spans
+from tercet.signals.scores import hac_mean
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -325,6 +328,48 @@ def test_the_spread_is_that_of_rows_not_seen_and_holds_nine_of_ten_later_ones(fo
     assert len(Ledger(tmp_path / "t.jsonl").trials()) == 3
     with pytest.raises(Leak):
         forecasts(forecaster, samples.questions(np.arange(10)), pl.repeat("X", 10, eager=True), samples.now[:10])
+
+
+@dataclass(frozen=True)
+class Says:
+    """An expert that says the first feature, and learns nothing."""
+
+    name: str = "says"
+
+    def fit(self, lesson: Lesson, seed: int) -> "Says":
+        return self
+
+    def answer(self, asked: Questions) -> NDArray[np.floating]:
+        return asked.table()[:, 0]
+
+
+def half_life_of(skill: float, seed: int, folder: Path) -> tuple[float | None, float]:
+    """Of a score of 200 stocks, new for a tenth each date, whose returns share a factor that has no mean; and the t of rows alone."""
+    rng, dates, stocks = np.random.default_rng(seed), 240, 200
+    beta = rng.normal(size=stocks)
+    score = np.empty((dates, stocks))
+    score[0] = rng.normal(size=stocks)
+    for date in range(1, dates):
+        score[date] = 0.9 * score[date - 1] + np.sqrt(0.19) * rng.normal(size=stocks)
+    told = score if skill else beta + 0.3 * score
+    moved = 0.02 * rng.normal(size=(dates, 1)) * beta + 0.03 * rng.normal(size=(dates, stocks)) + skill * score
+    moved -= moved.mean(axis=1, keepdims=True)
+    now, group = np.repeat(np.arange(dates) * 10, stocks), np.tile(np.arange(stocks), dates)
+    spans = Spans(now, now + 5, moved.ravel(), now + 5)
+    samples = Samples(told.reshape(-1, 1).astype(np.float32), ("told",), now, spans, 0, MEAN, group)
+    made = Task("factor", samples, moved.ravel(), *np.zeros((2, len(now))), 1, "return", {}, f"factor {seed}")
+    league = evaluate(made, [Says()], WalkForward(folds=2), Ledger(folder / f"{skill}.jsonl"))
+    (standing,) = league.standings
+    product = (standing.forecast - standing.forecast.mean()) * made.move[league.asked]
+    return half_life(made, standing, league.asked), hac_mean(product, lag=2).t
+
+
+def test_a_factor_that_stocks_share_is_no_half_life_and_a_skill_has_its_own(tmp_path: Path) -> None:
+    found = [half_life_of(0.0, seed, tmp_path) for seed in range(40)]
+    assert sum(life is not None for life, _ in found) <= 3
+    assert sum(t >= 2.0 for _, t in found) >= 10  # the control: rows of one date taken for as many observations
+    life, _ = half_life_of(0.01, 0, tmp_path)
+    assert life == pytest.approx(np.log(0.5) / np.log(0.9), rel=0.4)
 
 
 def test_a_model_without_terms_makes_no_forecasts(forecaster: Forecaster, tmp_path: Path) -> None:

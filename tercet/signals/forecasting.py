@@ -21,7 +21,6 @@ from tercet.signals.fitted import Expert, Fitted, fit
 from tercet.signals.league import UP, Standing, Tell, evaluate
 from tercet.signals.modelfile import load, save, terms_of
 from tercet.signals.samples import DIRECTION, Questions, Samples
-from tercet.signals.scores import hac_mean
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -115,23 +114,23 @@ def _past(task: Task, rows: NDArray[np.int64]) -> Task:
 def half_life(task: Task, standing: Standing, asked: NDArray[np.int64]) -> float | None:
     """Horizons of delay after which the correlation with the move that follows is half of what it is at once; None where that is noise.
 
-    A delay is of so many rows of the same group.
+    A delay is of so many rows of the same group. Noise is what the league's t of the IC says is noise: to it the stocks of one date, which
+    move together, are one observation.
     """
-    forecast, moved, group = standing.forecast, task.move[asked], task.samples.group[asked]
-    if forecast.std() == 0.0 or moved.std() == 0.0:
+    if (standing.scores["ic_t"] or 0.0) < SURE:
         return None
-    product = (forecast - forecast.mean()) * (moved - moved.mean())
-    at_once = hac_mean(product, lag=min(2 * task.apart, len(product) // 4))
-    if at_once.t < SURE:
+    forecast, moved, group = standing.forecast, task.move[asked], task.samples.group[asked]
+    at_once = float(((forecast - forecast.mean()) * (moved - moved.mean())).mean())
+    if at_once <= 0.0:
         return None
     order = np.argsort(group, kind="stable")
     forecast, moved, group = forecast[order] - forecast.mean(), moved[order] - moved.mean(), group[order]
-    before, delay = (0, at_once.mean), 1
+    before, delay = (0, at_once), 1
     while delay < len(order) // 10:
         same = group[delay:] == group[:-delay]
         left = float((forecast[:-delay] * moved[delay:])[same].mean()) if same.any() else 0.0
-        if left <= 0.5 * at_once.mean:
-            share = (before[1] - 0.5 * at_once.mean) / (before[1] - left)
+        if left <= 0.5 * at_once:
+            share = (before[1] - 0.5 * at_once) / (before[1] - left)
             return float(before[0] + share * (delay - before[0])) / task.apart
         before, delay = (delay, left), max(delay + 1, int(1.25 * delay))
     return None
