@@ -4,7 +4,7 @@ import datetime
 import json
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +328,16 @@ def test_the_spread_is_that_of_rows_not_seen_and_holds_nine_of_ten_later_ones(fo
     assert len(Ledger(tmp_path / "t.jsonl").trials()) == 3
     with pytest.raises(Leak):
         forecasts(forecaster, samples.questions(np.arange(10)), pl.repeat("X", 10, eager=True), samples.now[:10])
+
+
+def test_a_move_that_was_cut_in_what_is_taught_spreads_no_forecast(forecaster: Forecaster, tmp_path: Path) -> None:
+    whole = task()
+    move = whole.move.copy()
+    move[700] = 150.0  # a split that nobody adjusted; the label of that row is as it was
+    by_heart = Forest(trees=100, depth=20, leaf=1)
+    found = learn(replace(whole, move=move), by_heart, "panel", "5days", {"days": 5}, Ledger(tmp_path / "cut.jsonl"), until=900_000)
+    assert found.terms.sd == forecaster.terms.sd
+    assert found.terms.errors == forecaster.terms.errors
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """From a task to a model that is kept, and from its answers to Forecasts with a spread that was measured on rows it had not seen.
 
 The spread is of out-of-fold residuals: inside the lesson the expert is fitted on the past and asked about what followed, three times.
-In-sample residuals would be too small by as much as the model is too large.
+In-sample residuals would be too small by as much as the model is too large. They are of what was taught: of a panel of the returns that
+are cut, for one split that nobody adjusted would make every forecast's spread its own.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     horizon: str
     unit: str
     scale: float  # `unit` a mean of 1
-    sd: float  # of out-of-fold residuals
+    sd: float  # of out-of-fold residuals: of the move of a direction, of the label of a mean
     errors: tuple[float, ...]  # their quantiles at SHARES
     half_life: float | None
     rows: int  # that the residuals are of
@@ -74,7 +75,8 @@ def learn(
         raise BadInput(f"{task.name}: no label was known at {fit_time}; the first was at {int(samples.spans.available.min())}")
     past = _past(task, rows)
     (standing,) = (league := evaluate(past, [expert], INSIDE, ledger, seed, tell)).standings
-    errors = past.move[league.asked] - standing.forecast
+    happened = past.move if samples.target == DIRECTION else past.samples.spans.value
+    errors = happened[league.asked] - standing.forecast
     tell(f"{expert.name}, on all {len(rows):,} rows")
     fitted = fit(expert, samples.lesson(rows, fit_time), seed)
     scale = float(np.abs(past.move).mean()) if samples.target == DIRECTION else 1.0
