@@ -252,14 +252,17 @@ def by_panel(place: str, asked: Asked) -> Result:
 
 
 def panel_table(found: dict[str, Any]) -> Table:
-    """A row an expert."""
+    """A row an expert; uncut is the DSR of what was really earned, and the gate asks both."""
+    from tercet.report.crosssection import overfitting
+
     periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
-    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {percent(found['overfitting'])}"
-    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "rank IC", "HAC t", "gate", title=title)
+    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {overfitting(found)}"
+    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "rank IC", "t", "gate", title=title)
     for row in found["portfolios"]:
-        money = (number(1e4 * row["gross"]), number(1e4 * row["net"]), number(row["sharpe"]), percent(row["psr"]), percent(row["dsr"]))
+        money = (number(1e4 * row["gross"], 1), number(1e4 * row["net"], 1), number(row["sharpe"]))
+        chances = (percent(row["psr"]), percent(row["dsr"]), percent(row["uncut_dsr"]))
         ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
-        table.add_row(row["expert"], *money, *ic, "passed" if row["passes"] else "rejected")
+        table.add_row(row["expert"], *money, *chances, *ic, "passed" if row["passes"] else "rejected")
     return table
 
 
