@@ -140,6 +140,18 @@ def test_trials_of_other_horizons_on_the_same_prices_count_and_those_on_others_d
     assert [league.trials for league, _, _ in judged_all(other, [Linear()], replace(settings, horizons=(5,)), ledger)] == [2]
 
 
+def test_trials_of_an_experiment_with_a_name_count_on_where_a_byte_of_the_prices_changes(tmp_path):
+    prices = bars(stocks=55, days=700)
+    mended = Table(prices.frame.with_columns(volume=pl.when(pl.int_range(pl.len()) == 0).then(1.0).otherwise("volume")))
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for name, wanted in (("", [2, 2]), ("mine", [2, 4])):
+        settings = PanelsSettings(folds=2, experiment=name)
+        found = [league.trials for data in (prices, mended) for league, _, _ in judged_all(data, [Linear()], settings, ledger)]
+        assert found == wanted
+    control = PanelsSettings(folds=2, experiment="mine", planted=0.1)  # a control is no trial of what is tried
+    assert [league.trials for league, _, _ in judged_all(prices, [Linear()], control, ledger)] == [2]
+
+
 def told(dsr: float, uncut_dsr: float) -> dict[str, Any]:
     """A league as the command makes it: one expert that the gate rejects or passes."""
     row = {"expert": "ols", "returns": [0.0] * 40, "gross": 0.0, "net": 0.0, "turnover": 1.0, "sharpe": 2.0, "psr": 1.0, "dsr": dsr}

@@ -210,6 +210,8 @@ def test_the_ledger_counts_every_fit_and_names_a_broken_line(evaluated: dict[str
         (["evaluate", "direction:day", "--horizons", "ten"], ["horizons was 'ten'"]),
         (["evaluate", "direction:day", "--horizons", "0"], ["horizons were", "1 or more"]),
         (["evaluate", "gkx", "--folds", "3"], ["gkx has no folds"]),
+        (["evaluate", "direction:day", "--experiment", "mine"], ["direction has no experiment"]),
+        (["fit", "direction:day", "--expert", "xgboost", "--out", "m", "--experiment", "mine"], ["direction has no experiment"]),
         (["evaluate", "panel:/no/such.csv"], ["/no/such.csv", "expected"]),
         (["fit", "ofi:day", "--expert", "ols", "--out", "m"], ["ofi:day", "expected one of direction, panel"]),
         (["predict", "/no/such.model", "day", "--out", "x"], ["/no/such.model", "expected a model file"]),
@@ -241,7 +243,7 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     bars = tmp_path / "bars.csv"
     made.select(dates.alias("date"), "symbol", "open", "high", "low", "close", "volume").write_csv(bars)
     words = ["forecast", "evaluate", f"panel:{bars}", "--experts", "constant,ols", "--folds", 2, "--html", tmp_path / "panel.html"]
-    found = said(tercet(*words, "--json", "-", env=env(tmp_path)))
+    found = said(tercet(*words, "--experiment", "mine", "--json", "-", env=env(tmp_path)))
     (league,) = found["leagues"]
     (portfolio,) = league["portfolios"]  # the constant has none
     assert portfolio["expert"] == "ols"
@@ -252,7 +254,9 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     assert "4 trials" in words_seen
     model, out = tmp_path / "panel.model", tmp_path / "panel.parquet"
     until = str(made["event_time"].max() and datetime.date(2019, 4, 1))
-    said(tercet("forecast", "fit", f"panel:{bars}", "--expert", "ols", "--until", until, "--out", model, "--json", env=env(tmp_path)))
+    words = ["forecast", "fit", f"panel:{bars}", "--expert", "ols", "--until", until, "--out", model, "--experiment", "mine", "--json"]
+    said(tercet(*words, env=env(tmp_path)))
+    assert {trial.experiment for trial in Ledger(tmp_path / "trials.jsonl").trials()} == {"mine"}
     said(tercet("forecast", "predict", model, bars, "--out", out, "--contributions", "--json"))
     asked = pl.read_parquet(out)
     assert asked["known_time"].min() > int(datetime.datetime(2019, 4, 1, tzinfo=datetime.UTC).timestamp() * 1e9)
