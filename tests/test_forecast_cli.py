@@ -127,7 +127,13 @@ def test_the_page_of_a_league_says_what_was_asked_and_holds_every_score(evaluate
     seen = Seen(text)
     assert seen.loads == []
     assert text.count(get_plotlyjs()) == 1
-    for sentence in ("split by time", "purged", "embargo", "8 trials on this day", "crossing the spread at every forecast loses"):
+    for sentence in (
+        "split by time",
+        "purged",
+        "no embargo was needed",
+        "8 trials on this day",
+        "crossing the spread at every forecast loses",
+    ):
         assert sentence in seen.words
     for league in evaluated["leagues"]:
         for row in league["experts"]:

@@ -63,7 +63,7 @@ def asked(told: Summary) -> str:
     return (
         f"Every {days} trading days, {who} asked which of a date's stocks would do better than the others from the next open on. History "
         f"is split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else; "
-        f"{number(league['purged'], 0)} rows whose labels or features reached into a stretch were purged. The ledger counts "
+        f"{number(league['purged'], 0)} rows whose labels reached into a stretch were purged. The ledger counts "
         f"{number(league['trials'], 0)} trials of this experiment, and the deflated Sharpe ratio is told so."
     )
 
