@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from tercet.errors import BadInput
 from tercet.signals.experts import Machine
-from tercet.signals.fitted import fit
+from tercet.signals.fitted import fit, lineage_of
 from tercet.signals.league import decisions, evaluate
 from tercet.signals.messagerows import KEPT_NAMES, mirror_of
 from tercet.signals.registry import EXPERTS
@@ -104,6 +104,13 @@ def test_a_stretch_of_one_class_has_the_other_in_its_images(name: str) -> None:
     assert np.isfinite(fitted.predict(samples.questions(np.arange(1500, 2000))).mean).all()
     with pytest.raises(BadInput, match="all 100 labels of a lesson were 0"):
         replace(samples, spans=replace(samples.spans, value=np.zeros(2000))).lesson(np.arange(100), 99)
+
+
+def test_a_model_that_learned_beside_images_is_another_and_a_trial_of_its_own() -> None:
+    mirrors = (None, *(Mirror(np.arange(2), np.array(signs, np.float32)) for signs in ((-1, -1), (-1, 1))))
+    lineages = [lineage_of(EXPERTS["logistic"], rising(mirror).lesson(np.arange(1500), 1499), 0) for mirror in mirrors]
+    assert len({one.model_id for one in lineages}) == 3
+    assert len({one.data for one in lineages}) == 3  # what the ledger tells trials apart by
 
 
 def test_only_directions_have_images() -> None:

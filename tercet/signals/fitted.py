@@ -64,7 +64,7 @@ class Lineage:
     fit_time: int | None
     max_known_time: int
     memory: int
-    data: str  # checksum of features and labels
+    data: str  # checksum of features, labels and what they were mirrored by
     seed: int
     version: str = tercet.__version__
 
@@ -123,6 +123,9 @@ def lineage_of(expert: Expert, lesson: Lesson, seed: int) -> Lineage:
     """Of a lesson's model."""
     digest = hashlib.sha256(lesson.table().tobytes())
     digest.update(lesson.values.tobytes())
+    if lesson.mirror is not None:
+        digest.update(lesson.mirror.places.tobytes())
+        digest.update(lesson.mirror.signs.tobytes())
     settings: dict[str, Any] = asdict(expert)  # type: ignore[call-overload]  # experts are dataclasses
     return Lineage(
         expert.name,
