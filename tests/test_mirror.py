@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from tercet.errors import BadInput
 from tercet.signals.experts import Machine
-from tercet.signals.fitted import fit, lineage_of
+from tercet.signals.fitted import Answers, fit, lineage_of
 from tercet.signals.league import decisions, evaluate
 from tercet.signals.messagerows import KEPT_NAMES, mirror_of
 from tercet.signals.registry import EXPERTS
@@ -65,6 +65,12 @@ def test_what_is_learned_beside_images_is_not_decided_against_the_trend(tmp_path
         Ledger(tmp_path / "trials.jsonl"),
     ).standings
     assert 0.8 < (standing.decided == 1).sum() / (standing.decided == -1).sum() < 1.25
+
+
+def test_a_class_that_was_never_taught_is_never_decided() -> None:
+    softmax = np.array([[0.6, 0.01, 0.39], [0.3, 0.01, 0.69]])  # a network gives each class a little
+    answers = Answers(softmax[:, 2] - softmax[:, 0], softmax, np.arange(2))
+    assert decisions(answers, np.array([-1.0, 1.0, 1.0, -1.0])).tolist() == [-1, 1]
 
 
 def test_a_lesson_teaches_each_row_beside_its_image() -> None:

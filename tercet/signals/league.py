@@ -151,8 +151,9 @@ def decisions(answer: Answers, taught: Floats) -> NDArray[np.int64]:
     """
     if answer.chances is None:
         return np.sign(answer.mean).astype(np.int64)
-    shares = np.array([max((taught == one).mean(), 1e-6) for one in CLASSES])
-    chosen: NDArray[np.int64] = np.asarray(CLASSES)[(answer.chances / np.sqrt(shares)).argmax(axis=1)]
+    shares = np.array([(taught == one).mean() for one in CLASSES])
+    weights = np.divide(1.0, np.sqrt(shares), out=np.zeros(len(CLASSES)), where=shares > 0.0)  # what was never taught is never decided
+    chosen: NDArray[np.int64] = np.asarray(CLASSES)[(answer.chances * weights).argmax(axis=1)]
     return chosen
 
 
