@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import tercet
 from tercet.errors import BadInput
-from tercet.signals.samples import CLASSES, DIRECTION, Leak, Lesson, Questions
+from tercet.signals.samples import DIRECTION, Leak, Lesson, Questions
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -43,13 +43,6 @@ class Answers:
     mean: Numbers
     chances: Numbers | None
     now: NDArray[np.int64]
-
-    def direction(self) -> NDArray[np.int64]:
-        """(asked,): the likeliest of -1, 0, 1, or the sign of the mean."""
-        if self.chances is None:
-            return np.sign(self.mean).astype(np.int64)
-        likeliest: NDArray[np.int64] = np.asarray(CLASSES)[self.chances.argmax(axis=1)]
-        return likeliest
 
 
 @dataclass(frozen=True)

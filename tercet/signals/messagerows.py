@@ -109,7 +109,8 @@ class MessageRows:
     def take(self, message: NDArray[np.void]) -> Row | None:
         """Let a message happen, an EVENT and behind it what it reveals; its row, (features,), or None while one of them says nothing.
 
-        Raises BadInput, and takes nothing, where it cannot be.
+        Raises BadInput where it cannot be, and takes nothing of it; and where more orders rest than the book holds, which has half taken it
+        by then: these rows are at an end, and others begin anew with a larger `size`.
         """
         count = len(message)
         if count <= MOST_EVENTS:
