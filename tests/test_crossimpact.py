@@ -195,3 +195,10 @@ def test_others_flow_is_a_feature_of_a_direction_task(days: list[Path]) -> None:
     samples = direction(follower, 2, frame=frame).samples
     column = samples.features[:, samples.names.index("ofi_all_10s_LEADER")]
     assert np.corrcoef(column, samples.spans.value)[0, 1] > 0.2
+    own = frame.with_columns(hunch=pl.col("ofi_all_10s_LEADER"))
+    with pytest.raises(BadInput, match="hunch"):
+        direction(follower, 2, frame=own)
+    told = direction(follower, 2, frame=own, signs={"hunch": -1}).samples
+    assert told.mirror is not None
+    assert told.mirror.signs[told.names.index("hunch")] == -1
+    assert direction(follower, 2, frame=own, mirrored=False).samples.mirror is None

@@ -1,12 +1,18 @@
 """The gate of the cross-section rejects what luck alone would have found, and passes a known alpha."""
 
+import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
+from rich.table import Table as RichTable
 
+from tercet.cli.evaluated import panel_table
 from tercet.errors import BadInput
+from tercet.report import crosssection as pages
 from tercet.signals.crosssection import PanelSettings, Verdict, deciles, panel_task, verdict
 from tercet.signals.experts import Linear
 from tercet.signals.league import evaluate
@@ -132,3 +138,40 @@ def test_trials_of_other_horizons_on_the_same_prices_count_and_those_on_others_d
     assert found == [4, 4]
     other = Table(prices.frame.filter(pl.col("symbol") != "S00"))
     assert [league.trials for league, _, _ in judged_all(other, [Linear()], replace(settings, horizons=(5,)), ledger)] == [2]
+
+
+def test_trials_of_an_experiment_with_a_name_count_on_where_a_byte_of_the_prices_changes(tmp_path):
+    prices = bars(stocks=55, days=700)
+    mended = Table(prices.frame.with_columns(volume=pl.when(pl.int_range(pl.len()) == 0).then(1.0).otherwise("volume")))
+    ledger = Ledger(tmp_path / "trials.jsonl")
+    for name, wanted in (("", [2, 2]), ("mine", [2, 4])):
+        settings = PanelsSettings(folds=2, experiment=name)
+        found = [league.trials for data in (prices, mended) for league, _, _ in judged_all(data, [Linear()], settings, ledger)]
+        assert found == wanted
+    control = PanelsSettings(folds=2, experiment="mine", planted=0.1)  # a control is no trial of what is tried
+    assert [league.trials for league, _, _ in judged_all(prices, [Linear()], control, ledger)] == [2]
+
+
+def told(dsr: float, uncut_dsr: float) -> dict[str, Any]:
+    """A league as the command makes it: one expert that the gate rejects or passes."""
+    row = {"expert": "ols", "returns": [0.0] * 40, "gross": 0.0, "net": 0.0, "turnover": 1.0, "sharpe": 2.0, "psr": 1.0, "dsr": dsr}
+    row |= {"uncut_sharpe": -0.3, "uncut_dsr": uncut_dsr, "expected_maximum": 0.5, "passes": False, "ic": {"mean": 0.02, "t": 7.0}}
+    return {"league": {"task": "panel 5 days", "experts": [{"expert": "ols", "scores": {}}]}, "portfolios": [row], "overfitting": None}
+
+
+def test_what_the_gate_rejects_for_is_shown():
+    cut, uncut = told(0.123, 0.999), told(0.999, 0.123)
+    assert "Sharpe 2.00 a year and DSR 12.3%, rank IC" in pages.verdict(cut)
+    assert "Sharpe -0.30 a year and DSR 12.3% with returns uncut" in pages.verdict(uncut).replace("−", "-")
+    assert any(term == "Uncut" for term, _ in pages.TERMS)
+    for shown in (pages.portfolios(uncut), drawn(panel_table(uncut))):
+        assert "99.9%" in shown
+        assert "12.3%" in shown
+    assert "PBO – (it takes two experts" in drawn(panel_table(uncut))
+
+
+def drawn(table: RichTable) -> str:
+    """As in a terminal of 80 columns, on one line."""
+    out = io.StringIO()
+    Console(file=out, width=80).print(table)
+    return " ".join(out.getvalue().split())

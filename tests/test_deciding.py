@@ -137,6 +137,21 @@ def test_a_market_whose_bids_were_asks_has_the_images_of_its_rows(day: Day) -> N
 
 
 @needs_compiled
+def test_a_feature_of_one_side_that_was_never_told_is_left_out_with_its_other(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = MessageRows.day
+
+    def thin(rows: MessageRows, events):
+        table, mids = real(rows, events)
+        table[:, ROW_NAMES.index("sweep_buy")] = np.nan
+        return table, mids
+
+    monkeypatch.setattr(MessageRows, "day", thin)
+    frame = message_features(day)
+    assert not {"sweep_buy", "sweep_sell"} & set(frame.columns)
+    assert direction(day, 10, frame=frame).samples.mirror is not None
+
+
+@needs_compiled
 def test_a_message_that_cannot_be_is_refused_and_changes_nothing(day: Day) -> None:
     rows, other = (MessageRows(day.start, hours_of(day), ("spread", "message_lots")) for _ in range(2))
     messages = list(forecast.messages_of(day))

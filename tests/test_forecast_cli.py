@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numba
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 from test_cli import refused, said, tercet
 from test_report import Seen, figures
@@ -26,11 +28,12 @@ from tercet.signals.contributions import contributions
 from tercet.signals.directions import summary
 from tercet.signals.experts import Forest
 from tercet.signals.fitted import fit
-from tercet.signals.forecasting import Forecaster, forecasts, keep, learn, messages, recall
+from tercet.signals.forecasting import Forecaster, forecasts, half_life, keep, learn, messages, recall
 from tercet.signals.league import evaluate
 from tercet.signals.madebars import made_bars
 from tercet.signals.registry import EXPERTS, answering, chosen
-from tercet.signals.samples import DIRECTION, MEAN, Leak, Samples, Spans
+from tercet.signals.samples import DIRECTION, MEAN, Leak, Lesson, Questions, Samples, Spans
+from tercet.signals.scores import hac_mean
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -124,7 +127,13 @@ def test_the_page_of_a_league_says_what_was_asked_and_holds_every_score(evaluate
     seen = Seen(text)
     assert seen.loads == []
     assert text.count(get_plotlyjs()) == 1
-    for sentence in ("split by time", "purged", "embargo", "8 trials on this day", "crossing the spread at every forecast loses"):
+    for sentence in (
+        "split by time",
+        "purged",
+        "no embargo was needed",
+        "8 trials on this day",
+        "crossing the spread at every forecast loses",
+    ):
         assert sentence in seen.words
     for league in evaluated["leagues"]:
         for row in league["experts"]:
@@ -207,6 +216,8 @@ def test_the_ledger_counts_every_fit_and_names_a_broken_line(evaluated: dict[str
         (["evaluate", "direction:day", "--horizons", "ten"], ["horizons was 'ten'"]),
         (["evaluate", "direction:day", "--horizons", "0"], ["horizons were", "1 or more"]),
         (["evaluate", "gkx", "--folds", "3"], ["gkx has no folds"]),
+        (["evaluate", "direction:day", "--experiment", "mine"], ["direction has no experiment"]),
+        (["fit", "direction:day", "--expert", "xgboost", "--out", "m", "--experiment", "mine"], ["direction has no experiment"]),
         (["evaluate", "panel:/no/such.csv"], ["/no/such.csv", "expected"]),
         (["fit", "ofi:day", "--expert", "ols", "--out", "m"], ["ofi:day", "expected one of direction, panel"]),
         (["predict", "/no/such.model", "day", "--out", "x"], ["/no/such.model", "expected a model file"]),
@@ -238,7 +249,7 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     bars = tmp_path / "bars.csv"
     made.select(dates.alias("date"), "symbol", "open", "high", "low", "close", "volume").write_csv(bars)
     words = ["forecast", "evaluate", f"panel:{bars}", "--experts", "constant,ols", "--folds", 2, "--html", tmp_path / "panel.html"]
-    found = said(tercet(*words, "--json", "-", env=env(tmp_path)))
+    found = said(tercet(*words, "--experiment", "mine", "--json", "-", env=env(tmp_path)))
     (league,) = found["leagues"]
     (portfolio,) = league["portfolios"]  # the constant has none
     assert portfolio["expert"] == "ols"
@@ -249,7 +260,9 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     assert "4 trials" in words_seen
     model, out = tmp_path / "panel.model", tmp_path / "panel.parquet"
     until = str(made["event_time"].max() and datetime.date(2019, 4, 1))
-    said(tercet("forecast", "fit", f"panel:{bars}", "--expert", "ols", "--until", until, "--out", model, "--json", env=env(tmp_path)))
+    words = ["forecast", "fit", f"panel:{bars}", "--expert", "ols", "--until", until, "--out", model, "--experiment", "mine", "--json"]
+    said(tercet(*words, env=env(tmp_path)))
+    assert {trial.experiment for trial in Ledger(tmp_path / "trials.jsonl").trials()} == {"mine"}
     said(tercet("forecast", "predict", model, bars, "--out", out, "--contributions", "--json"))
     asked = pl.read_parquet(out)
     assert asked["known_time"].min() > int(datetime.datetime(2019, 4, 1, tzinfo=datetime.UTC).timestamp() * 1e9)
@@ -325,6 +338,58 @@ def test_the_spread_is_that_of_rows_not_seen_and_holds_nine_of_ten_later_ones(fo
     assert len(Ledger(tmp_path / "t.jsonl").trials()) == 3
     with pytest.raises(Leak):
         forecasts(forecaster, samples.questions(np.arange(10)), pl.repeat("X", 10, eager=True), samples.now[:10])
+
+
+def test_a_move_that_was_cut_in_what_is_taught_spreads_no_forecast(forecaster: Forecaster, tmp_path: Path) -> None:
+    whole = task()
+    move = whole.move.copy()
+    move[700] = 150.0  # a split that nobody adjusted; the label of that row is as it was
+    by_heart = Forest(trees=100, depth=20, leaf=1)
+    found = learn(replace(whole, move=move), by_heart, "panel", "5days", {"days": 5}, Ledger(tmp_path / "cut.jsonl"), until=900_000)
+    assert found.terms.sd == forecaster.terms.sd
+    assert found.terms.errors == forecaster.terms.errors
+
+
+@dataclass(frozen=True)
+class Says:
+    """An expert that says the first feature, and learns nothing."""
+
+    name: str = "says"
+
+    def fit(self, lesson: Lesson, seed: int) -> "Says":
+        return self
+
+    def answer(self, asked: Questions) -> NDArray[np.floating]:
+        return asked.table()[:, 0]
+
+
+def half_life_of(skill: float, seed: int, folder: Path) -> tuple[float | None, float]:
+    """Of a score of 200 stocks, new for a tenth each date, whose returns share a factor that has no mean; and the t of rows alone."""
+    rng, dates, stocks = np.random.default_rng(seed), 240, 200
+    beta = rng.normal(size=stocks)
+    score = np.empty((dates, stocks))
+    score[0] = rng.normal(size=stocks)
+    for date in range(1, dates):
+        score[date] = 0.9 * score[date - 1] + np.sqrt(0.19) * rng.normal(size=stocks)
+    told = score if skill else beta + 0.3 * score
+    moved = 0.02 * rng.normal(size=(dates, 1)) * beta + 0.03 * rng.normal(size=(dates, stocks)) + skill * score
+    moved -= moved.mean(axis=1, keepdims=True)
+    now, group = np.repeat(np.arange(dates) * 10, stocks), np.tile(np.arange(stocks), dates)
+    spans = Spans(now, now + 5, moved.ravel(), now + 5)
+    samples = Samples(told.reshape(-1, 1).astype(np.float32), ("told",), now, spans, 0, MEAN, group)
+    made = Task("factor", samples, moved.ravel(), *np.zeros((2, len(now))), 1, "return", {}, f"factor {seed}")
+    league = evaluate(made, [Says()], WalkForward(folds=2), Ledger(folder / f"{skill}.jsonl"))
+    (standing,) = league.standings
+    product = (standing.forecast - standing.forecast.mean()) * made.move[league.asked]
+    return half_life(made, standing, league.asked), hac_mean(product, lag=2).t
+
+
+def test_a_factor_that_stocks_share_is_no_half_life_and_a_skill_has_its_own(tmp_path: Path) -> None:
+    found = [half_life_of(0.0, seed, tmp_path) for seed in range(40)]
+    assert sum(life is not None for life, _ in found) <= 3
+    assert sum(t >= 2.0 for _, t in found) >= 10  # the control: rows of one date taken for as many observations
+    life, _ = half_life_of(0.01, 0, tmp_path)
+    assert life == pytest.approx(np.log(0.5) / np.log(0.9), rel=0.4)
 
 
 def test_a_model_without_terms_makes_no_forecasts(forecaster: Forecaster, tmp_path: Path) -> None:

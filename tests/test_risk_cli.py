@@ -1,5 +1,7 @@
 """`tercet risk` from end to end: leagues in the terminal, as JSON and as a page; what is wrong in a sentence."""
 
+import dataclasses
+import datetime
 import json
 import os
 import subprocess
@@ -13,7 +15,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tercet.bench.made import DATE, MADE, made_day, write_lobster
+from tercet.cli import judged, withinday
+from tercet.errors import BadInput
+from tercet.market import lobster
+from tercet.market.store import save
 from tercet.report import risk as pages
+from tercet.risk.season import default_season
 
 
 def tercet(*words: Any, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -70,6 +78,57 @@ def test_a_league_is_judged_told_and_counted(kind: str, files: Path, tmp_path: P
     assert len((tmp_path / "trials.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first hour and more of a crowd's day, stored."""
+    folder = tmp_path_factory.mktemp("day")
+    return save(folder, lobster.read(*write_lobster(folder, *made_day(100_000, 1)), MADE, DATE), MADE, DATE)
+
+
+def test_a_stored_day_has_the_league_of_its_minutes(day: Path, tmp_path: Path) -> None:
+    words = ["risk", "evaluate", "volatility", "--data", day, "--since", "09:40", "--horizon", "30s", "--models", "season-har,day-so-far"]
+    ran = tercet(*words, "--json", "-", "--html", tmp_path / "page.html", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["kind"], told["trials"], told["asked"]["horizon_s"], told["asked"]["first_s"]) == ("intraday", 2, 30, 600)
+    assert told["from"] == "09:40:00"
+    assert {row["model"] for row in told["tables"][0]["rows"]} == {"season-har", "day-so-far"}
+    assert told["windows"] == len(told["curves"][0]["time"]) > 40
+    page = unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert pages.TITLES["intraday"] in page
+    assert "VOD_20141103" in page  # where the season is from
+    assert "windows of 30 s" in ran.stderr
+
+
+def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = DATE + datetime.timedelta(days=1)
+    files = write_lobster(tmp_path, *made_day(20_000, 1))
+    place = save(day.parent, lobster.read(*files, MADE, later), MADE, later)
+    found = withinday.stored(place)
+    assert found.season == default_season()
+    assert f"passed over: {day.name}: part" in capsys.readouterr().err
+
+
+WITHIN = {
+    "every": ({"every": 20}, "every was 20; expected none for a day"),
+    "vix": ({"vix": Path("vix.csv")}, "vix or assets was vix.csv; expected none for a day"),
+    "early": ({"since": "09:30"}, "since was '09:30'; expected a time of day after the opening"),
+    "fine": ({"horizon": "1500ms"}, "horizon was '1500ms'; expected whole seconds"),
+    "few": ({"horizon": "10min"}, "to be asked about; expected 30 or more"),
+    "short": ({"horizon": "5s", "since": "09:40"}, "horizon was 5 s; expected more than 5 s"),
+    "model": ({"models": ("ewma",)}, "model was 'ewma'; expected, each once, season-har"),
+    "crowd": ({"data": Path("crowd:nobody")}, "data was 'crowd:nobody'; expected crowd: with one of default"),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_what_is_wrong_about_a_day_is_said_in_a_sentence(name: str, day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERCET_TRIALS", str(tmp_path / "trials.jsonl"))
+    changes, sentence = WITHIN[name]
+    with pytest.raises(BadInput, match=sentence):
+        judged.volatility(dataclasses.replace(judged.Judging(day, None, None, None, None, None, lambda what: None), **changes))
+
+
 WRONG = {
     "kind": (["luck"], "kind was 'luck'; expected volatility, tail, covariance, warning, posture"),
     "model": (["volatility", "--models", "luck,ewma"], "model was 'luck'; expected, each once, ewma"),
@@ -77,6 +136,7 @@ WRONG = {
     "every": (["warning", "--every", 20], "every was 20; expected none"),
     "models": (["posture", "--models", "fused"], "models were named; expected none"),
     "late": (["tail", "--since", "2030-01-01"], "to learn from; expected some before it and some after"),
+    "horizon": (["volatility", "--horizon", "1min"], "horizon was '1min'; expected none but for the volatility of a stored day"),
     "short": (["volatility", "--since", "2015-02-02", "--models", "ewma,log-har"], "expected 250"),
 }
 

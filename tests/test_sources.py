@@ -1,6 +1,7 @@
 """Files become tables: each row with the time from which on it could be known, what is left out is counted, what is wrong is said."""
 
 import datetime
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, midnight_ns, session
-from tercet.signals.sources import Loaded, daily, fundamentals, opens, user_table
+from tercet.signals.sources import Loaded, bars, daily, fundamentals, opens, user_table
 from tercet.signals.timed import History, Table
 
 DAY = datetime.date(2021, 3, 12)  # the Friday before summer time begins in New York
@@ -67,6 +68,15 @@ def test_what_bars_leave_out_is_counted(tmp_path: Path) -> None:
         ("E", 9.0, 11.0, None),
         ("F", None, None, None),
     ]
+
+
+def test_rows_without_a_symbol_and_without_a_volume_are_counted(tmp_path: Path) -> None:
+    prices: dict[str, Any] = {"open": 9.0, "high": 11.0, "low": 8.0, "close": 10.0}
+    rows = [{"date": DAY, "symbol": symbol, **prices, "volume": volume} for symbol, volume in (("A", 5.0), ("B", math.nan), (None, 5.0))]
+    loaded = bars(written(tmp_path, pl.DataFrame([*rows, rows[2] | {"date": NEXT}]).to_dict(as_series=False)))
+    assert loaded.dropped == {"symbol is missing": 2}
+    assert loaded.nulled == {"volume is missing": 1}
+    assert loaded.table.frame.select("symbol", "volume").rows() == [("A", 5.0), ("B", None)]
 
 
 def test_a_figure_is_known_at_the_end_of_the_day_on_which_it_was_filed(tmp_path: Path) -> None:

@@ -84,6 +84,15 @@ def test_an_embargo_is_at_least_the_horizon_and_the_memory():
         assert (behind - history.memory > last + 20).all()
 
 
+def test_a_walk_forward_learns_nothing_behind_a_stretch_so_that_an_embargo_changes_nothing():
+    history = samples(np.arange(300), np.full(300, 5), memory=20)
+    for fold, long in zip(
+        WalkForward(folds=3, least=1).split(history), WalkForward(folds=3, least=1, embargo=10**9).split(history), strict=True
+    ):
+        np.testing.assert_array_equal(fold.train, long.train)
+        assert history.spans.t1[fold.train].max() < history.now[fold.test].min()
+
+
 def test_a_lesson_of_labels_not_yet_known_is_a_leak():
     history = samples(np.arange(300), np.full(300, 5), late=7)
     with pytest.raises(Leak, match="were not known by then"):

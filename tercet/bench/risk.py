@@ -1,14 +1,18 @@
-"""How long one more day takes: the default covariances of 2 to 500 assets, and the default variance of one market, on one core."""
+"""How long one more day takes, or one more tick: covariances of 2 to 500 assets, the variance of one market, the mid's within a day."""
 
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from tercet.bench.made import DATE
+from tercet.market.calendar import SECOND, session
 from tercet.risk import correlation, volatility
 from tercet.risk.assets import AssetDays
 from tercet.risk.days import MarketDays
 from tercet.risk.filters import LEAST
+from tercet.risk.intraday_volatility import IntradayVolatility, said_of
+from tercet.risk.midpath import MidPath
 
 ASSETS = (2, 20, 100, 500)
 PAST = 500  # days that are learned from
@@ -19,10 +23,12 @@ DAY = 86_400 * 10**9
 def measure() -> dict[str, float]:
     """`risk.covariance_K_s`: seconds to take in a day's returns of K assets and say the next day's matrix; `risk.volatility_day_us`.
 
-    The latter: microseconds for the newest day's variance from the newest 250 days. Medians of 15; days are made.
+    The latter: microseconds for the newest day's variance from the newest 250 days. `risk.tick_us`: microseconds for a tick of the mid,
+    ten a second, by the intraday forecaster, `risk.tick_machine_us` without Python between ticks. Medians of 15; days are made.
     """
     measured = {f"risk.covariance_{count}_s": covariance_seconds(count) for count in ASSETS}
-    return measured | {"risk.volatility_day_us": 1e6 * volatility_seconds()}
+    told, run = tick_seconds()
+    return measured | {"risk.volatility_day_us": 1e6 * volatility_seconds(), "risk.tick_us": 1e6 * told, "risk.tick_machine_us": 1e6 * run}
 
 
 def covariance_seconds(count: int) -> float:
@@ -47,6 +53,28 @@ def volatility_seconds() -> float:
     found = volatility.DEFAULT.fit(days)
     newest = days[-LEAST:]
     return median(lambda _: found.variance(newest))
+
+
+def tick_seconds(seconds: int = 600) -> tuple[float, float]:
+    """Seconds a tick: told one by one, and all at once."""
+    path = made_path(seconds)
+    ticks = list(zip(path.time.tolist(), path.mid.tolist(), strict=True))
+
+    def told(_: int) -> None:
+        forecaster = IntradayVolatility(path.hours)
+        for time_ns, mid in ticks:
+            forecaster.update(time_ns, mid)
+
+    end = path.time[-1:]
+    said_of(path, end)  # compiles, or fetches what was compiled
+    return median(told) / len(ticks), median(lambda _: said_of(path, end)) / len(ticks)
+
+
+def made_path(seconds: int) -> MidPath:
+    """Ten ticks a second of a random walk."""
+    hours = session(DATE)
+    moves = np.random.default_rng(0).integers(-1, 2, 10 * seconds)
+    return MidPath(hours.open_ns + SECOND // 10 * np.arange(10 * seconds), np.asarray(50_000 + 0.5 * np.cumsum(moves), np.float64), hours)
 
 
 def made_assets(count: int, assets: int, seed: int = 0) -> AssetDays:

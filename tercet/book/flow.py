@@ -68,6 +68,13 @@ def printed(flow, time, aggressor, lots, price):
 
 
 @compiled(forceinline=True)
+def moved(flow, ticks):
+    """The mid moved by so many ticks; the sums are decayed to its time already."""
+    flow.variance_short += ticks * ticks / SHORT_S
+    flow.variance_long += ticks * ticks / LONG_S
+
+
+@compiled(forceinline=True)
 def touched(flow, book, time):
     """The book may have changed: take in its touch."""
     if not two_sided(book):
@@ -81,9 +88,7 @@ def touched(flow, book, time):
         gained = (bid_lots if bid >= flow.bid else 0) - (flow.bid_lots if bid <= flow.bid else 0)
         lost = (ask_lots if ask <= flow.ask else 0) - (flow.ask_lots if ask >= flow.ask else 0)
         flow.imbalance += gained - lost
-        moved = 0.5 * (bid + ask - flow.bid - flow.ask)
-        flow.variance_short += moved * moved / SHORT_S
-        flow.variance_long += moved * moved / LONG_S
+        moved(flow, 0.5 * (bid + ask - flow.bid - flow.ask))
     flow.bid = bid
     flow.ask = ask
     flow.bid_lots = bid_lots

@@ -11,8 +11,8 @@ from tercet.cli.output import say_json
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     calibrator = typer.Typer(help="Fit parameters to recorded days.", no_args_is_help=True)
-    calibrator.command("volume")(volume)
-    calibrator.callback()(lambda: None)
+    for command in (volume, variance):
+        calibrator.command()(command)
     app.add_typer(calibrator, name="calibrate")
 
 
@@ -22,5 +22,15 @@ def volume(
 ) -> None:
     """The mean normalised volume through the day, in quarter hours."""
     from tercet.execution.volume import fit
+
+    say_json(fit(files), out)
+
+
+def variance(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="MATLAB books (struct LOB).")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write it; stdout where not given.")] = None,
+) -> None:
+    """The mid's relative variance through the day, in quarter hours, and the weights of its last minutes in what comes."""
+    from tercet.risk.season_fit import fit
 
     say_json(fit(files), out)

@@ -26,8 +26,10 @@ def is_market(data: Path) -> bool:
 
 def intraday(asked: Judging) -> Result:
     """Crashes of a crowd told in time, at the same rate of false alarms; of a recorded day, the alarms by the shipped thresholds."""
-    if any(one is not None for one in (asked.models, asked.since, asked.every, asked.vix, asked.assets)):
-        raise BadInput("warnings within seconds are judged on sessions of their own; expected none of models, since, every, vix, assets")
+    if any(one is not None for one in (asked.models, asked.since, asked.every, asked.vix, asked.assets, asked.horizon)):
+        raise BadInput(
+            "warnings within seconds are judged on sessions of their own; expected none of models, since, every, vix, assets, horizon"
+        )
     name = str(asked.data)
     return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data)
 
@@ -35,8 +37,8 @@ def intraday(asked: Judging) -> Result:
 def crashes(crowd: str, asked: Judging) -> Result:
     """The league on a crowd with a large seller."""
     from tercet.risk.crashes import CrashSettings
+    from tercet.risk.crashleague import crash_league
     from tercet.risk.detectors import DetectorSettings
-    from tercet.risk.intraday import crash_league
     from tercet.signals.trials import Ledger
 
     settings, ledger = given(DetectorSettings(), crashes=CrashSettings(crowd=crowd)), Ledger()
@@ -102,8 +104,8 @@ def recorded(folder: Path) -> Result:
     from tercet.execution.caution import SECOND, CautionSettings
     from tercet.market.store import open_day
     from tercet.risk.crashes import followed
+    from tercet.risk.crashleague import alarm_rates
     from tercet.risk.detectors import DetectorSettings, own_thresholds
-    from tercet.risk.intraday import alarm_rates
 
     market = history_market(open_day(folder))
     seconds = (market.close_ns - market.open_ns) // SECOND - 1

@@ -25,6 +25,7 @@ class Asked:
     horizons: tuple[int, ...] | None
     seeds: int | None
     planted: float | None
+    experiment: str | None
     tell: Tell
 
     def refuse(self, kind: str, *names: str) -> None:
@@ -80,7 +81,7 @@ def by_direction(place: str, asked: Asked) -> Result:
     from tercet.signals.samples import DIRECTION
     from tercet.signals.trials import Ledger
 
-    asked.refuse("direction", "planted")
+    asked.refuse("direction", "planted", "experiment")
     names = asked.experts or BY_DIRECTION
     given = {name: value for name in ("folds", "horizons", "seeds") if (value := getattr(asked, name)) is not None}
     settings, ledger = DirectionSettings(**given), Ledger()
@@ -129,7 +130,7 @@ def by_order_flow(place: str, asked: Asked) -> Result:
     from tercet.report import orderflow as pages
     from tercet.signals.ofi import OfiSettings, explain
 
-    asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted")
+    asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted", "experiment")
     places = [place] if os.path.exists(place) else place.split(",")  # Path.exists raises where a name is too long
     days, settings = [stored(one) for one in places], OfiSettings()
     if len(days) > 1:
@@ -182,7 +183,7 @@ def by_simulation(place: str, asked: Asked) -> Result:
     from tercet.signals.registry import chosen
     from tercet.signals.samples import MEAN
 
-    asked.refuse("gkx", "folds", "horizons", "planted")
+    asked.refuse("gkx", "folds", "horizons", "planted", "experiment")
     if place:
         raise BadInput(f"task was 'gkx:{place}'; expected gkx alone: it makes its own data")
     known = {expert.name: expert for expert in families()}
@@ -219,7 +220,7 @@ def by_panel(place: str, asked: Asked) -> Result:
     names = asked.experts or BY_PANEL
     if asked.seeds not in (None, 1):
         raise BadInput(f"seeds were {asked.seeds}; expected 1: a portfolio is judged by its trials, and each seed is one")
-    given = {name: value for name in ("folds", "horizons", "planted") if (value := getattr(asked, name)) is not None}
+    given = {name: value for name in ("folds", "horizons", "planted", "experiment") if (value := getattr(asked, name)) is not None}
     settings, ledger = PanelsSettings(**given), Ledger()
     experts = chosen(names, MEAN)
     if not place:
@@ -252,14 +253,17 @@ def by_panel(place: str, asked: Asked) -> Result:
 
 
 def panel_table(found: dict[str, Any]) -> Table:
-    """A row an expert."""
+    """A row an expert; uncut is the DSR of what was really earned, and the gate asks both."""
+    from tercet.report.crosssection import overfitting
+
     periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
-    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {percent(found['overfitting'])}"
-    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "rank IC", "HAC t", "gate", title=title)
+    title = f"{found['league']['task']}: {periods} periods, bps each; PBO {overfitting(found)}"
+    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "rank IC", "t", "gate", title=title)
     for row in found["portfolios"]:
-        money = (number(1e4 * row["gross"]), number(1e4 * row["net"]), number(row["sharpe"]), percent(row["psr"]), percent(row["dsr"]))
+        money = (number(1e4 * row["gross"], 1), number(1e4 * row["net"], 1), number(row["sharpe"]))
+        chances = (percent(row["psr"]), percent(row["dsr"]), percent(row["uncut_dsr"]))
         ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
-        table.add_row(row["expert"], *money, *ic, "passed" if row["passes"] else "rejected")
+        table.add_row(row["expert"], *money, *chances, *ic, "passed" if row["passes"] else "rejected")
     return table
 
 

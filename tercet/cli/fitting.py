@@ -1,7 +1,7 @@
 """What `tercet forecast fit` fits and `predict` asks about, by kind of task."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,15 +50,20 @@ def end_of(text: str) -> int:
 FITTED: Final[dict[str, Callable[[str, int | None, str | None], Made]]] = {"direction": of_direction, "panel": of_panel}
 
 
-def fitted(task: str, name: str, until: str | None, horizon: int | None, seed: int, tell: Tell) -> Forecaster:
+def fitted(
+    task: str, name: str, until: str | None, horizon: int | None, seed: int, tell: Tell, experiment: str | None = None
+) -> Forecaster:
     """An expert that has learned KIND:PLACE."""
     kind, _, place = task.partition(":")
     if kind not in FITTED:
         raise BadInput(f"task was {task!r}; expected one of {', '.join(FITTED)}, such as direction:STORE/SYMBOL_DATE")
     if horizon is not None and horizon < 1:
         raise BadInput(f"horizon was {horizon}; expected 1 or more")
+    if experiment and kind != "panel":
+        raise BadInput(f"{kind} has no experiment; expected none")
     tell("features", 0, 5)
     made, words, settings, end = FITTED[kind](place, horizon, until)
+    made = replace(made, experiment=experiment or made.experiment)
     (expert,), done = chosen([name], made.samples.target), 0
 
     def said(what: str) -> None:

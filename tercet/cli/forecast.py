@@ -38,6 +38,9 @@ def evaluate(
     planted: Annotated[
         float | None, typer.Option(metavar="IC", help="Panel: a feature made of what comes, of that strength, as a control.")
     ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name, whatever changes in the file.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -51,7 +54,7 @@ def evaluate(
 
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, tell))
+        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell))
     result.json["warnings"] += notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -71,6 +74,7 @@ def fit(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Learn what was known by then: 12:00 of the day, or a date.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Messages (10), or days (5).")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's lineage and terms as JSON on stdout.")] = False,
 ) -> None:
     """Fit an expert on the whole past given, and keep it with the spread of its errors on rows that it had not seen.
@@ -82,7 +86,7 @@ def fit(
         from tercet.signals.forecasting import keep
 
     with progress() as tell, noted() as notes, extra("signals"):
-        made = fitted(task, expert, until, horizon, seed, tell)
+        made = fitted(task, expert, until, horizon, seed, tell, experiment)
     keep(made, out)
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -56,13 +57,19 @@ class Judging:
     vix: Path | None  # beside the data
     assets: Path | None
     models: tuple[str, ...] | None
-    since: int | None  # ns: the first day that is asked about
+    since: str | None  # the first day that is asked about, or of a day the time
     every: int | None
     tell: Tell
+    horizon: str | None = None  # of a day
 
 
 def volatility(asked: Judging) -> Result:
-    """Tomorrow's variance."""
+    """Tomorrow's variance; of a stored day or a crowd, that of the mid over the next minute."""
+    from tercet.cli.withinday import intraday, is_day
+
+    if is_day(asked.data):
+        return intraday(asked)
+    refuse_horizon(asked)
     from tercet.risk.days import market_days
     from tercet.risk.league import VolatilitySettings, league
     from tercet.risk.volatility import FORECASTERS
@@ -72,7 +79,20 @@ def volatility(asked: Judging) -> Result:
     settings = given(VolatilitySettings(), first=first_of(read.days.known, asked.since), every=asked.every)
     chosen, ledger = picked(FORECASTERS, asked.models), Ledger()
     found = league(read.days, list(chosen.values()), settings, ledger, named("volatility", asked.data), asked.tell)
-    rows = [
+    best = found.standings[0]
+    told = head("volatility", asked, ledger, found, settings, read.counts)
+    told["tables"] = [{"title": "Variance a day ahead", "rows": variance_rows(found)}]
+    told["curves"] = [
+        curve(name, found.known, np.sqrt(252 * given)) for name, given in ((best.name, best.said), ("what happened", found.target))
+    ]
+    told["unit"] = "standard deviation a year, percent"
+    told["standings"] = [plain(one) for one in found.standings]
+    return result(told)
+
+
+def variance_rows(found: Any) -> list[dict[str, str]]:
+    """A row a forecaster of a league of variances."""
+    return [
         {
             "model": one.name,
             "QLIKE": number(one.qlike.estimate, 4),
@@ -86,19 +106,11 @@ def volatility(asked: Judging) -> Result:
         }
         for one in found.standings
     ]
-    best = found.standings[0]
-    told = head("volatility", asked, ledger, found, settings, read.counts)
-    told["tables"] = [{"title": "Variance a day ahead", "rows": rows}]
-    told["curves"] = [
-        curve(name, found.known, np.sqrt(252 * given)) for name, given in ((best.name, best.said), ("what happened", found.target))
-    ]
-    told["unit"] = "standard deviation a year, percent"
-    told["standings"] = [plain(one) for one in found.standings]
-    return result(told)
 
 
 def tail(asked: Judging) -> Result:
     """Value at risk and expected shortfall."""
+    refuse_horizon(asked)
     from tercet.risk.scales import long_days
     from tercet.risk.tail import MODELS
     from tercet.risk.tailleague import TailSettings, tail_league
@@ -133,6 +145,7 @@ def tail(asked: Judging) -> Result:
 
 def covariance(asked: Judging) -> Result:
     """Covariances of many assets."""
+    refuse_horizon(asked)
     from tercet.risk.assets import asset_days, prices_file
     from tercet.risk.correlation_league import FORECASTERS, CovarianceSettings, covariance_league
     from tercet.signals.trials import Ledger
@@ -171,6 +184,7 @@ def warning(asked: Judging) -> Result:
     from tercet.risk.warningleague import WarningSettings, warning_league
     from tercet.signals.trials import Ledger
 
+    refuse_horizon(asked)
     if asked.every is not None:
         raise BadInput(f"every was {asked.every}; expected none: warnings are learned anew every {BETWEEN} days")
     days, counts = warning_days(asked)
@@ -209,6 +223,7 @@ def posture(asked: Judging) -> Result:
     from tercet.risk.standing import StandingSettings, posture_league
     from tercet.signals.trials import Ledger
 
+    refuse_horizon(asked)
     if asked.models is not None:
         raise BadInput("models were named; expected none: a posture is put beside holding, the HMM and its volatility target")
     days, counts = warning_days(asked)
@@ -299,14 +314,29 @@ def given(settings: Kind, **changes: Any) -> Kind:
     return dataclasses.replace(settings, **kept)  # type: ignore[type-var]  # every Settings is a dataclass
 
 
-def first_of(known: Any, since: int | None) -> int | None:
+def refuse_horizon(asked: Judging) -> None:
+    """BadInput where a horizon is named for days."""
+    if asked.horizon is not None:
+        raise BadInput(f"horizon was {asked.horizon!r}; expected none but for the volatility of a stored day or a crowd")
+
+
+def first_of(known: Any, since: str | None) -> int | None:
     """How many days lie before the first one asked about."""
     if since is None:
         return None
-    count = int(np.searchsorted(known, since))
+    count = int(np.searchsorted(known, beginning(since)))
     if not 0 < count < len(known):
         raise BadInput(f"since leaves {count} days of {len(known)} to learn from; expected some before it and some after")
     return count
+
+
+def beginning(date: str, name: str = "since") -> int:
+    """Midnight in New York before that date, ns."""
+    try:
+        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
+    except ValueError as error:
+        raise BadInput(f"{name} was {date!r}; expected a date such as 2004-01-06") from error
+    return int(day.timestamp()) * 10**9
 
 
 def picked(known: Mapping[str, Kind], names: tuple[str, ...] | None) -> dict[str, Kind]:

@@ -3,10 +3,8 @@
 import shlex
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -28,19 +26,24 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Option(
+            metavar="FILE|DAY|crowd:NAME",
             help="A shared daily set, or a CSV or Parquet file: date and return[,rv,vix], bars or prices; of many for covariance. "
-            "For warning also crowd:crash, or a stored day's folder: warnings within seconds."
+            "Volatility also takes a stored day or a crowd, and is then that of the mid over the next minute; "
+            "so does warning (crowd:crash), and is then of crashes within seconds.",
         ),
     ],
     vix: Annotated[Path | None, typer.Option(metavar="FILE", help="The VIX beside it, where it has none.")] = None,
     assets: Annotated[Path | None, typer.Option(metavar="FILE", help="Prices of assets beside it, for warning.")] = None,
     models: Annotated[str | None, typer.Option(help="Names, with commas; all where not given.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="The first day that is asked about.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE|HH:MM", help="The first day that is asked about; of a day, the time.")] = None,
     every: Annotated[int | None, typer.Option(help="Days between two times of learning.")] = None,
+    horizon: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Of a day: how far ahead (10s, 1min, 5min); 1min if not given.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
-    """Let models say the evening before what each day may bring, and judge them by what it brought.
+    """Let models say the evening before what each day may bring (or within a day each minute), and judge them by what it brought.
 
     Every model that was asked is a line in the ledger of trials; TERCET_TRIALS names another file.
     """
@@ -53,9 +56,8 @@ def evaluate(
         raise BadInput(f"kind was {kind!r}; expected {', '.join(KINDS)}")
     judge = intraday if kind == "warning" and is_market(data) else KINDS[kind]
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
-    first = None if since is None else beginning(since)
     with progress() as tell, noted() as notes, extra("signals"):
-        result = judge(Judging(data, vix, assets, names, first, every, lambda what: tell(what, 0, 1)))
+        result = judge(Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -84,7 +86,7 @@ def posture(
     A file that cannot be read ends the command, with --follow in a posture that is blind, and goes on.
     """
     with extra("signals"):
-        from tercet.cli.judged import Judging, blind_now, posture_now
+        from tercet.cli.judged import Judging, beginning, blind_now, posture_now
 
     if each <= 0 or (drawdown is not None and not 0 <= drawdown <= 1) or (follow and at is not None):
         raise BadInput(
@@ -112,12 +114,3 @@ def posture(
         if not follow:
             return
         time.sleep(each)
-
-
-def beginning(date: str, name: str = "since") -> int:
-    """Midnight in New York before that date, ns."""
-    try:
-        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
-    except ValueError as error:
-        raise BadInput(f"{name} was {date!r}; expected a date such as 2004-01-06") from error
-    return int(day.timestamp()) * 10**9

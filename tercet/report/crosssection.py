@@ -7,8 +7,9 @@ import numpy as np
 
 from tercet.report.figures import LEGEND, colour
 from tercet.report.league import warned
-from tercet.report.page import Figure, Page, facts, finite, number, percent, safe, table
+from tercet.report.page import DASH, Figure, Page, facts, finite, number, percent, safe, table
 from tercet.report.words import counted
+from tercet.signals.crosssection import LEAST_PERIODS
 
 Summary = Mapping[str, Any]  # as the command makes it: file, leagues (league, portfolios, overfitting)
 TERMS: Final = (
@@ -26,6 +27,11 @@ TERMS: Final = (
         "DSR",
         "Deflated Sharpe ratio (Bailey & López de Prado 2014): the same against the best ratio that as many trials without any skill would "
         "have shown, which stands beside it. The trials are those of the ledger. The gate asks for 95%.",
+    ),
+    (
+        "Uncut",
+        "The same of what was really earned. The greatest returns (how many, under Left out) are cut in what is learned and in all other "
+        "columns: a split that nobody adjusted looks like one of them, and alone would decide. The gate asks for 95% of both DSRs.",
     ),
     ("PBO", "Probability of backtest overfitting: how often the best in one half of history is below the median in the other."),
     ("Rank IC, HAC t", "Mean over dates of the rank correlation of forecast and return over stocks; t by Newey & West."),
@@ -57,8 +63,8 @@ def asked(told: Summary) -> str:
     return (
         f"Every {days} trading days, {who} asked which of a date's stocks would do better than the others from the next open on. History "
         f"is split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else; "
-        f"{number(league['purged'], 0)} rows whose labels or features reached into a stretch were purged. The ledger counts "
-        f"{number(league['trials'], 0)} trials on these prices, and the deflated Sharpe ratio is told so."
+        f"{number(league['purged'], 0)} rows whose labels reached into a stretch were purged. The ledger counts "
+        f"{number(league['trials'], 0)} trials of this experiment, and the deflated Sharpe ratio is told so."
     )
 
 
@@ -68,25 +74,34 @@ def verdict(one: Summary) -> str:
     if not found:
         return f"{task}: nobody told stocks apart."
     passed = [row["expert"] for row in found if row["passes"]]
-    best = max(found, key=lambda row: row["sharpe"])
-    told = f"Sharpe {number(best['sharpe'])} a year, DSR {percent(best['dsr'])}, rank IC t {number(best['ic']['t'], 1)}"
+    best = max(found, key=lambda row: (min(row["dsr"], row["uncut_dsr"]), row["sharpe"]))
+    kind, words = ("uncut_", " with returns uncut") if best["uncut_dsr"] < best["dsr"] else ("", "")
+    lower = f"Sharpe {number(best[f'{kind}sharpe'])} a year and DSR {percent(best[f'{kind}dsr'])}{words}"
+    told = f"{lower}, rank IC t {number(best['ic']['t'], 1)}"
     if passed:
         return f"{task}: {', '.join(passed)} passed the gate; the best is {best['expert']} ({told})."
     return f"{task}: the gate rejects all of them. The best, {best['expert']}, has {told}: no edge that is to be believed."
+
+
+def overfitting(one: Summary) -> str:
+    """The probability, or what it would take."""
+    if one["overfitting"] is not None:
+        return percent(one["overfitting"])
+    return f"{DASH} (it takes two experts that tell stocks apart, and {LEAST_PERIODS} periods)"
 
 
 def terms(told: Summary) -> list[tuple[str, str]]:
     """What was run, as (name, HTML)."""
     league = told["leagues"][0]["league"]
     left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in (league["left_out"] | told["dropped"]).items())
-    overfitting = "; ".join(f"{safe(one['league']['task'])}: {percent(one['overfitting'])}" for one in told["leagues"])
+    halves = "; ".join(f"{safe(one['league']['task'])}: {overfitting(one)}" for one in told["leagues"])
     return [
         ("File", safe(told["name"])),
         ("Rows asked", number(league["rows"], 0)),
         ("Left out", left or "none"),
         ("Features", number(league["features"], 0)),
         ("Rows learned from, by stretch", ", ".join(number(stretch["train"], 0) for stretch in league["stretches"])),
-        ("PBO", overfitting),
+        ("PBO", halves),
         ("Ledger", safe(told["ledger"])),
     ]
 
@@ -102,6 +117,8 @@ def portfolios(one: Summary) -> str:
         "Sharpe",
         "PSR",
         "best of noise",
+        "DSR",
+        "uncut: Sharpe",
         "DSR",
         "gate",
         "rank IC",
@@ -120,6 +137,8 @@ def portfolios(one: Summary) -> str:
             ("", percent(row["psr"])),
             ("soft", number(row["expected_maximum"])),
             ("strong", percent(row["dsr"])),
+            ("", number(row["uncut_sharpe"])),
+            ("strong", percent(row["uncut_dsr"])),
             ("", "passed" if row["passes"] else "rejected"),
             ("", number(row["ic"]["mean"], 4)),
             ("", number(row["ic"]["t"], 1)),

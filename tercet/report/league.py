@@ -26,12 +26,12 @@ TERMS: Final = (
     (
         "Purged",
         "Labels of the past that ended inside a stretch, or were not known when the model was fitted, are left out of its lesson. "
-        "The embargo is as long as the longest label.",
+        "A lesson holds nothing of the stretch or of later, so that there is nothing for an embargo to keep away.",
     ),
     (
         "MCC",
         "Matthews correlation of three classes, down, flat and up (Gorodkin 2004): 0 is chance, 1 is perfect. The decision is the class "
-        "whose chance is highest by the root of its share in the lesson. Of moved: the sign alone, where the mid moved.",
+        "whose chance is highest by the root of its share in what was taught. Of moved: the sign alone, where the mid moved.",
     ),
     ("Log loss", "Mean of −log of the chance that was given to what happened; lower is better, and the constant's is the bar."),
     ("Calibration error", "Mean distance between the chance of up that was said and how often up happened, in ten bins of as many rows."),
@@ -104,8 +104,8 @@ def asked(told: Summary) -> str:
     return (
         f"After each of {number(league['rows'], 0)} messages {who} asked where the mid would stand {horizons} messages later. The day is "
         f"split by time: {stretches} of its second half, each asked of a model that had learned what lay before it and nothing else. "
-        f"Labels that reached into a stretch were purged ({purged} rows); the embargo is as long as the longest label. The ledger counts "
-        f"{number(told['leagues'][-1]['trials'], 0)} trials on this day."
+        f"Labels that reached into a stretch were purged ({purged} rows); as nothing behind it was learned from, no embargo was needed. "
+        f"The ledger counts {number(told['leagues'][-1]['trials'], 0)} trials on this day."
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tercet.report.figures import LEGEND, colour
 from tercet.report.page import Figure, Page, facts, finite, number, safe
@@ -13,20 +14,38 @@ Summary = Mapping[str, Any]  # as the command makes it: kind, name, days, tables
 POINTS: Final = 1500  # of a curve
 TITLES: Final = {
     "volatility": "Tomorrow's variance",
+    "intraday": "The mid's variance within a day",
     "tail": "Value at risk and expected shortfall",
     "covariance": "Covariances a day ahead",
     "warning": "Warnings of falls",
     "posture": "A posture held",
 }
+_VARIANCE: Final = (
+    ("QLIKE", "y/h − log(y/h) − 1, its mean: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
+    ("DM p", "Diebold and Mariano's test against the best, with HAC variance."),
+    (
+        "In the set",
+        "Whether the 90% model confidence set (Hansen, Lunde & Nason 2011) holds it: who is not is worse than the best.",
+    ),
+    ("Slope, MZ p", "Of what happened on what was said; p of intercept 0 and slope 1 together (Mincer & Zarnowitz 1969)."),
+)
 TERMS: Final = {
-    "volatility": (
-        ("QLIKE", "y/h − log(y/h) − 1, its mean over days: ranks forecasts by a noisy proxy as the truth would (Patton 2011). 0 at best."),
-        ("DM p", "Diebold and Mariano's test against the best, with HAC variance."),
+    "volatility": _VARIANCE,
+    "intraday": (
         (
-            "In the set",
-            "Whether the 90% model confidence set (Hansen, Lunde & Nason 2011) holds it: who is not is worse than the best.",
+            "What is forecast",
+            "Squared returns of the mid over 5 seconds, one begun every second, summed over the window's length: a quote that flickers "
+            "counts little (Zhang, Mykland & Aït-Sahalia 2005). A window without a move has the variance of rounding to half ticks.",
         ),
-        ("Slope, MZ p", "Of what happened on what was said; p of intercept 0 and slope 1 together (Mincer & Zarnowitz 1969)."),
+        (
+            "har",
+            "Means over 10 seconds, 1, 5 and 30 minutes beside one over 2 hours, in logarithms. Its weights: those it came with and those "
+            "learned today, mixed by how each has done (fixed: the first alone; today: with nothing to come with). 5min and 2h: one mean "
+            "alone. season: times the season of the day.",
+        ),
+        ("ewma", "An exponential mean of the same squared returns."),
+        ("flow", "One of squared moves of the mid, tick by tick, made right on average over the 30 windows before."),
+        *_VARIANCE,
     ),
     "tail": (
         ("FZ0", "The loss that value at risk and shortfall together make least (Patton, Ziegel & Chen 2019). Lower is better."),
@@ -64,7 +83,8 @@ def page(told: Summary, command: str = "") -> Page:
     made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(asked(told))}</p>', facts(terms(told)))
     for one in told["tables"]:
         made.add(f"<h2>{safe(one['title'])}</h2>", table(one["rows"]))
-    made.add("<h2>Day by day</h2>", made.figure(lines(told), f"{told['unit']}, day by day"))
+    step = "Window by window" if told["kind"] == "intraday" else "Day by day"
+    made.add(f"<h2>{step}</h2>", made.figure(lines(told), f"{told['unit']}, {step.lower()}"))
     made.add("<h2>How to read it</h2>", facts(TERMS[told["kind"]], "terms"))
     if command:
         made.add("<h3>Made by</h3>", f"<pre>{safe(command)}</pre>")
@@ -74,6 +94,12 @@ def page(told: Summary, command: str = "") -> Page:
 def asked(told: Summary) -> str:
     """What was asked, of whom, and how they were kept from knowing the answer."""
     models = counted(len(told["tables"][0]["rows"]), "model was", "models were")
+    if told["kind"] == "intraday":
+        return (
+            f"{models} asked at the beginning of each of {number(told['windows'], 0)} windows of {told['asked']['horizon_s']} s "
+            f"({told['from']} to {told['to']}), from what was known by then. {told['caveat']} "
+            f"The ledger counts {number(told['trials'], 0)} trials on this day."
+        )
     return (
         f"{models} asked the evening before each of {number(told['days'], 0)} days ({date(told['first'])} to {date(told['last'])}), having "
         f"learned from the days before and nothing else, and anew every {told['asked']['every']} days. The ledger counts "
@@ -89,6 +115,7 @@ def terms(told: Summary) -> list[tuple[str, str]]:
         ("File", safe(told["name"])),
         ("Rows left out", left or "none"),
         ("Models not asked", without or "none"),
+        *((name, safe(text)) for name, text in told.get("facts", {}).items()),
         ("Ledger", safe(told["ledger"])),
     ]
 
@@ -102,10 +129,22 @@ def lines(told: Summary) -> Figure:
     """A line a curve, over dates."""
     data: list[Figure] = []
     for place, one in enumerate(told["curves"]):
-        trace: Figure = {"type": "scatter", "mode": "lines", "name": safe(one["name"]), "x": [date(time) for time in one["time"]]}
+        trace: Figure = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": safe(one["name"]),
+            "x": [told_time(time, told) for time in one["time"]],
+        }
         data.append(trace | {"y": finite(one["value"]), "line": {"color": colour(place), "width": 1.2}})
     up = {"title": {"text": safe(told["unit"])}, "zeroline": True}
     return {"data": data, "layout": {"height": 420, "legend": LEGEND, "xaxis": {"zeroline": False}, "yaxis": up}}
+
+
+def told_time(time: int, told: Summary) -> str:
+    """A day, or within a day the wall clock of its zone."""
+    if told["kind"] != "intraday":
+        return date(time)
+    return f"{datetime.fromtimestamp(time // 10**9, ZoneInfo(told['tz'])):%Y-%m-%d %H:%M:%S}"
 
 
 def date(time: int) -> str:

@@ -69,16 +69,23 @@ def league(
         span = (int(days.known[0]), int(days.known[-1]))
         score = {"qlike": float(qlike(target, said[one.name]).mean())}
         ledger.record(experiment, one.name, {"forecaster": repr(one), **asdict(settings)}, experiment, span, score)
+    return judged(target, days.known[asked], said, left_out, ledger.count(experiment), settings.seed, tell)
+
+
+def judged(
+    target: Floats, known: NDArray[np.int64], said: dict[str, Floats], left_out: dict[str, str], trials: int, seed: int, tell: Tell
+) -> VolatilityLeague:
+    """The league of what each forecaster said (asked,) of the target (asked,), both above 0, that was known at `known` (asked,)."""
     if len(said) < 2:
         raise BadInput(f"{len(said)} forecasters could be asked; expected 2 or more to compare")
     tell("the confidence set")
     losses = {name: qlike(target, given) for name, given in said.items()}
-    within = confidence_set(np.column_stack(list(losses.values())), size=SIZE, seed=settings.seed)
+    within = confidence_set(np.column_stack(list(losses.values())), size=SIZE, seed=seed)
     best = min(losses, key=lambda name: float(losses[name].mean()))
     standings = [
         Standing(
             name,
-            mean_interval(losses[name], seed=settings.seed),
+            mean_interval(losses[name], seed=seed),
             float(squared(target, given).mean()),
             None if name == best else diebold_mariano(losses[name], losses[best]).p,
             place in within.included,
@@ -90,4 +97,4 @@ def league(
         for place, (name, given) in enumerate(said.items())
     ]
     standings.sort(key=lambda one: one.qlike.estimate)
-    return VolatilityLeague(tuple(standings), target, days.known[asked], left_out, ledger.count(experiment))
+    return VolatilityLeague(tuple(standings), target, known, left_out, trials)

@@ -47,6 +47,7 @@ class PanelSettings:
         default=0.5, metadata={"help": "beyond which a return is cut in what is learned: splits and bankruptcies are not in the prices"}
     )
     half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
+    experiment: str = field(default="", metadata={"help": "that its trials are counted under; none: that of these very prices"})
 
 
 def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0) -> Task:
@@ -54,6 +55,10 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
 
     What is learned is the return less the mean of its date, cut at `most`; what is earned is the same uncut. The feature `planted` is drawn
     with `seed` where there is to be one.
+
+    Trials are counted under `settings.experiment`; where it is not named, under the checksum of the prices. That count begins anew where
+    one byte of them changes, be it a day more: who goes on with the same stocks from newer or mended files names the experiment, and the
+    deflated Sharpe ratio is told all that was tried.
     """
     settings = settings or PanelSettings()
     rows = panel(bars, settings.features or None, raw=False)
@@ -88,12 +93,12 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
     }
     name = f"panel {settings.days} days" + (f", planted {settings.planted:g}" if settings.planted else "")
     drawn = f" planted {settings.planted:g} {seed}" if settings.planted else ""
-    experiment = f"panel {checksum(bars.frame)[:12]}{drawn}"
+    experiment = f"{settings.experiment or f'panel {checksum(bars.frame)[:12]}'}{drawn}"
     return Task(name, samples, earned[order], half, half, 1, "return less its date's mean", left_out, experiment)
 
 
 def checksum(frame: pl.DataFrame) -> str:
-    """SHA-256 of a frame's names and values: the same prices are the same experiment, whatever is asked of them."""
+    """SHA-256 of a frame's names and values: the same prices are the same experiment, whatever is asked of them; others are not."""
     digest = hashlib.sha256(",".join(frame.columns).encode())
     for column in frame:
         digest.update(column.to_numpy().tobytes() if column.dtype.is_numeric() else "\n".join(column.cast(pl.String)).encode())

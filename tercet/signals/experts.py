@@ -127,7 +127,7 @@ class ElasticNet:
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """By coordinate descent, or by stochastic average gradients."""
         if lesson.target == DIRECTION:
-            strength = 1.0 / (self.penalty * len(lesson.taught()[1]))
+            strength = 1.0 / (self.penalty * len(lesson.taught_values()))
             return learned(
                 LogisticRegression(C=strength, l1_ratio=self.mix, solver="saga", max_iter=200, tol=1e-3, random_state=seed), lesson
             )
@@ -143,7 +143,7 @@ class Logistic:
 
     def fit(self, lesson: Lesson, seed: int) -> Model:
         """By L-BFGS."""
-        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.taught()[1])), max_iter=500), lesson)
+        return learned(LogisticRegression(C=1.0 / (self.penalty * len(lesson.taught_values())), max_iter=500), lesson)
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ class Machine:
         """Chances come of the distances by Platt's logistic fit, made on rows that the machine has not seen."""
         direction = lesson.target == DIRECTION
         if self.kernel == "linear":
-            cost = self.cost / len(lesson.rows)
+            cost = self.cost / len(lesson.taught_values())
             machine: Any = LinearSVC(C=cost * 100, random_state=seed) if direction else LinearSVR(C=cost * 100, random_state=seed)
             part = lesson
         else:
@@ -284,8 +284,9 @@ class Machine:
         if not direction:
             return learned(TransformedTargetRegressor(machine, transformer=StandardScaler()), part)
         early, late = inner_rows(part, self.checked)
+        taught = part.taught_values()
         for rows, what in ((early, "learned from"), (late, "calibrated on")):
-            if missing := set(part.values.tolist()) - set(part.values[rows].tolist()):
+            if missing := set(taught.tolist()) - set(taught[part.taught_places(rows)].tolist()):
                 raise BadInput(f"{self.name}: no label of the {len(rows)} rows {what} is {min(missing):g}; expected some of each class")
         return learned(CalibratedClassifierCV(machine, cv=[(part.taught_places(early), part.taught_places(late))]), part)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import tercet
 from tercet.errors import BadInput
-from tercet.signals.samples import CLASSES, DIRECTION, Leak, Lesson, Questions
+from tercet.signals.samples import DIRECTION, Leak, Lesson, Questions
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -44,13 +44,6 @@ class Answers:
     chances: Numbers | None
     now: NDArray[np.int64]
 
-    def direction(self) -> NDArray[np.int64]:
-        """(asked,): the likeliest of -1, 0, 1, or the sign of the mean."""
-        if self.chances is None:
-            return np.sign(self.mean).astype(np.int64)
-        likeliest: NDArray[np.int64] = np.asarray(CLASSES)[self.chances.argmax(axis=1)]
-        return likeliest
-
 
 @dataclass(frozen=True)
 class Lineage:
@@ -64,7 +57,7 @@ class Lineage:
     fit_time: int | None
     max_known_time: int
     memory: int
-    data: str  # checksum of features and labels
+    data: str  # checksum of features, labels and what they were mirrored by
     seed: int
     version: str = tercet.__version__
 
@@ -123,6 +116,9 @@ def lineage_of(expert: Expert, lesson: Lesson, seed: int) -> Lineage:
     """Of a lesson's model."""
     digest = hashlib.sha256(lesson.table().tobytes())
     digest.update(lesson.values.tobytes())
+    if lesson.mirror is not None:
+        digest.update(lesson.mirror.places.tobytes())
+        digest.update(lesson.mirror.signs.tobytes())
     settings: dict[str, Any] = asdict(expert)  # type: ignore[call-overload]  # experts are dataclasses
     return Lineage(
         expert.name,

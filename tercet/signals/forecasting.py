@@ -1,7 +1,8 @@
 """From a task to a model that is kept, and from its answers to Forecasts with a spread that was measured on rows it had not seen.
 
 The spread is of out-of-fold residuals: inside the lesson the expert is fitted on the past and asked about what followed, three times.
-In-sample residuals would be too small by as much as the model is too large.
+In-sample residuals would be too small by as much as the model is too large. They are of what was taught: of a panel of the returns that
+are cut, for one split that nobody adjusted would make every forecast's spread its own.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from tercet.signals.fitted import Expert, Fitted, fit
 from tercet.signals.league import UP, Standing, Tell, evaluate
 from tercet.signals.modelfile import load, save, terms_of
 from tercet.signals.samples import DIRECTION, Questions, Samples
-from tercet.signals.scores import hac_mean
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -40,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     horizon: str
     unit: str
     scale: float  # `unit` a mean of 1
-    sd: float  # of out-of-fold residuals
+    sd: float  # of out-of-fold residuals: of the move of a direction, of the label of a mean
     errors: tuple[float, ...]  # their quantiles at SHARES
     half_life: float | None
     rows: int  # that the residuals are of
@@ -75,7 +75,8 @@ def learn(
         raise BadInput(f"{task.name}: no label was known at {fit_time}; the first was at {int(samples.spans.available.min())}")
     past = _past(task, rows)
     (standing,) = (league := evaluate(past, [expert], INSIDE, ledger, seed, tell)).standings
-    errors = past.move[league.asked] - standing.forecast
+    happened = past.move if samples.target == DIRECTION else past.samples.spans.value
+    errors = happened[league.asked] - standing.forecast
     tell(f"{expert.name}, on all {len(rows):,} rows")
     fitted = fit(expert, samples.lesson(rows, fit_time), seed)
     scale = float(np.abs(past.move).mean()) if samples.target == DIRECTION else 1.0
@@ -115,23 +116,23 @@ def _past(task: Task, rows: NDArray[np.int64]) -> Task:
 def half_life(task: Task, standing: Standing, asked: NDArray[np.int64]) -> float | None:
     """Horizons of delay after which the correlation with the move that follows is half of what it is at once; None where that is noise.
 
-    A delay is of so many rows of the same group.
+    A delay is of so many rows of the same group. Noise is what the league's t of the IC says is noise: to it the stocks of one date, which
+    move together, are one observation.
     """
-    forecast, moved, group = standing.forecast, task.move[asked], task.samples.group[asked]
-    if forecast.std() == 0.0 or moved.std() == 0.0:
+    if (standing.scores["ic_t"] or 0.0) < SURE:
         return None
-    product = (forecast - forecast.mean()) * (moved - moved.mean())
-    at_once = hac_mean(product, lag=min(2 * task.apart, len(product) // 4))
-    if at_once.t < SURE:
+    forecast, moved, group = standing.forecast, task.move[asked], task.samples.group[asked]
+    at_once = float(((forecast - forecast.mean()) * (moved - moved.mean())).mean())
+    if at_once <= 0.0:
         return None
     order = np.argsort(group, kind="stable")
     forecast, moved, group = forecast[order] - forecast.mean(), moved[order] - moved.mean(), group[order]
-    before, delay = (0, at_once.mean), 1
+    before, delay = (0, at_once), 1
     while delay < len(order) // 10:
         same = group[delay:] == group[:-delay]
         left = float((forecast[:-delay] * moved[delay:])[same].mean()) if same.any() else 0.0
-        if left <= 0.5 * at_once.mean:
-            share = (before[1] - 0.5 * at_once.mean) / (before[1] - left)
+        if left <= 0.5 * at_once:
+            share = (before[1] - 0.5 * at_once) / (before[1] - left)
             return float(before[0] + share * (delay - before[0])) / task.apart
         before, delay = (delay, left), max(delay + 1, int(1.25 * delay))
     return None

@@ -110,7 +110,7 @@ def _standing(task: Task, expert: Expert, folds: list[Fold], asked: NDArray[np.i
         answer_s += time.perf_counter() - began
         fitted.append(model)
         answers.append(answer)
-        decided.append(decisions(answer, lesson.values))
+        decided.append(decisions(answer, lesson.taught_values()))
         forecast.append(answer.mean if task.samples.target != DIRECTION else answer.mean * np.abs(task.move[fold.train]).mean())
         by_fold.append(_scores(task, fold.test, answer, decided[-1], forecast[-1])[0])
         numbers = {score: value for score, value in by_fold[-1].items() if value is not None}
@@ -141,16 +141,19 @@ def _confusion(happened: Floats, decided: NDArray[np.int64]) -> NDArray[np.int64
     return np.bincount(places, minlength=len(CLASSES) ** 2).reshape(len(CLASSES), len(CLASSES))
 
 
-def decisions(answer: Answers, learned: Floats) -> NDArray[np.int64]:
-    """The class whose chance is highest by the square root of its share in the lesson; or the sign of the mean.
+def decisions(answer: Answers, taught: Floats) -> NDArray[np.int64]:
+    """The class whose chance is highest by the square root of its share in what was taught; or the sign of the mean.
 
+    taught: `Lesson.taught_values`, so that chances learned beside images are weighed by the shares that images have too: by those of the
+    rows alone every close call would go against the trend.
     The likeliest class alone would never say a rare one, and chances by whole shares say it too often: the correlation of Matthews is
     highest between the two.
     """
     if answer.chances is None:
         return np.sign(answer.mean).astype(np.int64)
-    shares = np.array([max((learned == one).mean(), 1e-6) for one in CLASSES])
-    chosen: NDArray[np.int64] = np.asarray(CLASSES)[(answer.chances / np.sqrt(shares)).argmax(axis=1)]
+    shares = np.array([(taught == one).mean() for one in CLASSES])
+    weights = np.divide(1.0, np.sqrt(shares), out=np.zeros(len(CLASSES)), where=shares > 0.0)  # what was never taught is never decided
+    chosen: NDArray[np.int64] = np.asarray(CLASSES)[(answer.chances * weights).argmax(axis=1)]
     return chosen
 
 

@@ -1,5 +1,6 @@
 """The rows that the direction of the mid is forecast from, one a message: of a stored day, or of messages as they come."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from tercet.market.events import EVENT, REVEAL
 from tercet.market.store import Day
 from tercet.signals import messagerow
 from tercet.signals.catalogue import NAMES
+from tercet.signals.crossflow import FLOWS as FLOWS_OF_OTHERS
 from tercet.signals.days import BOOK_SIZES, MOST_LOTS, FeatureStream, fitting, hours_of, refuse
 from tercet.signals.features import HEAD
 from tercet.signals.ladder import LEVELS
@@ -47,16 +49,43 @@ MID: Final = np.dtype([("time", np.int64), ("mid", np.float64), ("half", np.floa
 ODD: Final = ("imbalance_", "depth_imbalance_", "weighted_mid", "microprice", "ofi_", "signed_", "signs_", "sign_expected")
 ODD_TOO: Final = ("hawkes_imbalance", "drift_burst", "moved_", *MESSAGE)
 OTHER: Final = {"bid": "ask", "ask": "bid", "buy": "sell", "sell": "buy", "up": "down", "down": "up"}
+SIGNS: Final = {name: -1 if name.startswith((*ODD, *ODD_TOO)) else 1 for name in ROW_NAMES}
 
 
-def mirror_of(names: tuple[str, ...]) -> Mirror:
-    """Where a row's numbers stand, and with which sign, in the row of a market whose bids were asks and whose asks were bids."""
-    found = []
-    for name in names:
-        word, _, side = name.rpartition("_")
-        other = f"{word}_{OTHER[side]}" if side in OTHER else name
-        found.append(names.index(other if other in names else name))
-    return Mirror(np.array(found), np.array([-1.0 if name.startswith((*ODD, *ODD_TOO)) else 1.0 for name in names], np.float32))
+def mirror_of(names: tuple[str, ...], signs: Mapping[str, int] | None = None) -> Mirror:
+    """Where a row's numbers stand, and with which sign, in the row of a market whose bids were asks and whose asks were bids.
+
+    signs: of names that are none of ROW_NAMES or `with_others`: -1 of what means the opposite there (a signed flow), 1 of what means the
+    same (a volume). Such a name that ends in a side (_bid, _buy, _up) is exchanged with its other where that is there too. Raises BadInput
+    for a name of unknown sign, and for one of our own that lacks its other: an image with the wrong number and the opposite label teaches
+    that the number says nothing.
+    """
+    stated = dict(signs or {})
+    if wrong := [name for name, sign in stated.items() if name not in names or sign not in (1, -1)]:
+        raise BadInput(f"the sign of {wrong[0]} was {stated[wrong[0]]}; expected 1 or -1 for features that are there")
+    known = {name: stated.get(name, _sign(name)) for name in names}
+    if unknown := [name for name, sign in known.items() if sign is None]:
+        raise BadInput(
+            f"nobody has said what {unknown[0]} is where bids are asks ({len(unknown)} of {len(names)} are unknown); expected "
+            f"signs={{{unknown[0]!r}: -1}} if its sign turns and 1 if not, or samples without a mirror (mirrored=False)"
+        )
+    places = {name: other if (other := other_of(name)) in names else name for name in names}
+    if alone := [name for name, other in places.items() if other == name != other_of(name) and name not in stated]:
+        raise BadInput(f"{alone[0]} is there without {other_of(alone[0])}; expected both, or samples without a mirror (mirrored=False)")
+    if uneven := [name for name, other in places.items() if known[name] != known[other]]:
+        raise BadInput(f"{uneven[0]} and {places[uneven[0]]} had unequal signs; expected one: each is the other's image")
+    return Mirror(np.array([names.index(places[name]) for name in names]), np.array([known[name] for name in names], np.float32))
+
+
+def other_of(name: str) -> str:
+    """The same of the other side; the name itself where it has none."""
+    word, _, side = name.rpartition("_")
+    return f"{word}_{OTHER[side]}" if side in OTHER else name
+
+
+def _sign(name: str) -> int | None:
+    """Of our own features, and of other symbols' flow."""
+    return -1 if name.startswith(tuple(f"{flow}_" for flow in FLOWS_OF_OTHERS)) else SIGNS.get(name)
 
 
 class MessageRows:
@@ -80,7 +109,8 @@ class MessageRows:
     def take(self, message: NDArray[np.void]) -> Row | None:
         """Let a message happen, an EVENT and behind it what it reveals; its row, (features,), or None while one of them says nothing.
 
-        Raises BadInput, and takes nothing, where it cannot be.
+        Raises BadInput where it cannot be, and takes nothing of it; and where more orders rest than the book holds, which has half taken it
+        by then: these rows are at an end, and others begin anew with a larger `size`.
         """
         count = len(message)
         if count <= MOST_EVENTS:
@@ -111,10 +141,11 @@ def message_features(day: Day) -> pl.DataFrame:
     """All features of a stored day after each message (what a message reveals belongs to it), with mid2 and half_spread in ticks.
 
     Sums since the start are told as changes over the last messages, and beside them stand the mid's own changes, the time that passed,
-    what the last messages were and how the first levels lie. What is null for a while keeps its last value; SLOW ones are left out.
+    what the last messages were and how the first levels lie. What is null for a while keeps its last value; SLOW ones are left out, and
+    so is what was never told, with the same of its other side: all of it would be null, and half a pair has no mirror.
     """
     table, mids = MessageRows(day.start, hours_of(day), (), fitting(day)).day(day.events)
     columns = {name: table[:, place] for place, name in enumerate(ROW_NAMES) if name in KEPT_NAMES}
-    # A column that was never told is not there: all of it would be null.
-    told = {name: np.ascontiguousarray(column) for name, column in columns.items() if len(column) and np.isfinite(column[-1])}
-    return pl.DataFrame({"event_time": mids["time"], "mid2": 2.0 * mids["mid"], "half_spread": mids["half"], **told})
+    told = {name for name, column in columns.items() if len(column) and np.isfinite(column[-1])}
+    kept = {name: np.ascontiguousarray(column) for name, column in columns.items() if name in told and other_of(name) in told}
+    return pl.DataFrame({"event_time": mids["time"], "mid2": 2.0 * mids["mid"], "half_spread": mids["half"], **kept})

@@ -22,6 +22,7 @@ class PanelsSettings:
     horizons: tuple[int, ...] = field(default=(5,), metadata={"help": "days that a return is taken over"})
     planted: float = field(default=0.0, metadata={"help": "information coefficient of a planted feature, a control; 0: none"})
     folds: int = field(default=5, metadata={"help": "stretches of the second half of history, each asked of a model of all before it"})
+    experiment: str = field(default="", metadata={"help": "that its trials are counted under; none: that of these very prices"})
 
     def __post_init__(self) -> None:
         """Refuse what asks nothing."""
@@ -38,7 +39,7 @@ def judged(
 
     The trials of all horizons are made before any of them is judged.
     """
-    asked = [PanelSettings(days=days, planted=settings.planted) for days in settings.horizons]
+    asked = [PanelSettings(days=days, planted=settings.planted, experiment=settings.experiment) for days in settings.horizons]
     tasks = [panel_task(bars, one) for one in asked]
     split = WalkForward(folds=settings.folds)
     leagues = []

@@ -119,10 +119,14 @@ class Lesson(Questions):
 
     def taught(self) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """(rows, features) and answers; of a lesson with a mirror each row is followed by its image, so that no trend is learned."""
-        table, values = self.table(), self.values
+        table, values = self.table(), self.taught_values()
         if self.mirror is None:
             return table, values
-        return np.stack([table, self.mirror(table)], axis=1).reshape(-1, table.shape[1]), np.stack([values, -values], axis=1).ravel()
+        return np.stack([table, self.mirror(table)], axis=1).reshape(-1, table.shape[1]), values
+
+    def taught_values(self) -> NDArray[np.float64]:
+        """The answers of `taught`, without its rows."""
+        return self.values if self.mirror is None else np.stack([self.values, -self.values], axis=1).ravel()
 
     def taught_places(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where some of its rows, and their images, stand in what `taught` returns."""
@@ -137,8 +141,9 @@ class Lesson(Questions):
         """Some of it, as known by `fit_time`."""
         known = self.spans.take(places)
         _refuse_unknown(known, self.now[places], fit_time)
-        _refuse_one_class(known, self.target, "a part of a lesson")
-        return replace(self, rows=self.rows[places], now=self.now[places], spans=known, fit_time=fit_time)
+        return _of_classes(
+            replace(self, rows=self.rows[places], now=self.now[places], spans=known, fit_time=fit_time), "a part of a lesson"
+        )
 
     def questions(self, places: NDArray[np.int64]) -> Questions:
         """Some of it without the answers."""
@@ -206,9 +211,8 @@ class Samples:
             raise BadInput("a lesson had no rows; expected one or more")
         known = self.spans.take(rows)
         _refuse_unknown(known, self.now[rows], fit_time)
-        _refuse_one_class(known, self.target, "a lesson")
         last = int(rows.max()) + 1
-        return Lesson(
+        made = Lesson(
             self.features[:last],
             rows,
             self.now[rows],
@@ -221,6 +225,7 @@ class Samples:
             mirror=self.mirror,
             stamp=_STAMP,
         )
+        return _of_classes(made, "a lesson")
 
     def questions(self, rows: NDArray[np.int64]) -> Questions:
         """What those rows knew, without what happened then."""
@@ -234,9 +239,11 @@ def _asked(features: NDArray[np.floating], rows: NDArray[np.int64], now: NDArray
     return Questions(features[:last], rows, now, group[:last])
 
 
-def _refuse_one_class(spans: Spans, target: str, what: str) -> None:
-    if target == DIRECTION and len(np.unique(spans.value)) < 2:
-        raise BadInput(f"all {len(spans)} labels of {what} were {spans.value[0]:g}; expected two classes or more")
+def _of_classes(lesson: Lesson, what: str) -> Lesson:
+    """The lesson; BadInput where what it teaches, images among it, is of one class."""
+    if lesson.target == DIRECTION and len(np.unique(lesson.taught_values())) < 2:
+        raise BadInput(f"all {len(lesson.rows)} labels of {what} were {lesson.values[0]:g}; expected two classes or more")
+    return lesson
 
 
 def _refuse_unknown(spans: Spans, now: NDArray[np.int64], fit_time: int | None) -> None:

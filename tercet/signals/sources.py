@@ -143,17 +143,18 @@ def _read(path: str | Path, columns: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _bars(path: str | Path, frame: pl.DataFrame, bad: tuple[str, ...] = ()) -> Loaded:
-    """Daily bars: without bad symbols and days that have no close; other prices that are missing or cannot be become null."""
-    dropped, nulled = {}, {}
+    """Daily bars: without missing or bad symbols and days that have no close; other numbers that are missing or cannot be become null."""
+    dropped, nulled = {"symbol is missing": frame["symbol"].null_count()}, {}
     frame = _numbers(path, frame, PRICES).with_columns(pl.col("symbol").cast(pl.String), pl.col(*PRICES).fill_nan(None))
     for symbol in bad:
         dropped[f"symbol {symbol} is bad"] = frame.filter(symbol=symbol).height
-    frame = frame.filter(~pl.col("symbol").is_in(bad))
+    frame = frame.filter(pl.col("symbol").is_not_null(), ~pl.col("symbol").is_in(bad))
     priced = frame.filter(pl.col("close") > 0)
     dropped["close is missing"] = frame.height - priced.height
     for name in ("open", "high", "low"):
         nulled[f"{name} is missing"] = priced.height - priced.filter(pl.col(name) > 0).height
         priced = priced.with_columns(pl.when(pl.col(name) > 0).then(pl.col(name)))
+    nulled["volume is missing"] = priced["volume"].null_count()
     around = (pl.col("high") >= pl.max_horizontal("open", "close")) & (pl.col("low") <= pl.min_horizontal("open", "close"))
     wrong = priced.select((~around).fill_null(False).alias("wrong"))["wrong"]
     nulled["high and low do not hold open and close"] = int(wrong.sum())

@@ -1,5 +1,6 @@
 """A task: samples to forecast, and what a forecast would have earned; each comes with the split that it is judged by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +33,21 @@ class Task:
     experiment: str  # what all trials on the same data are counted under, whatever was asked of them
 
 
-def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, frame: pl.DataFrame | None = None) -> Task:
+def direction(
+    day: Day,
+    horizon: int,
+    band: float = 0.0,
+    latency_ns: int = 0,
+    frame: pl.DataFrame | None = None,
+    signs: Mapping[str, int] | None = None,
+    *,
+    mirrored: bool = True,
+) -> Task:
     """Where the mid of a stored day goes over the next `horizon` messages, asked after each of them, from all microstructure features.
 
-    band: moves up to so many half-spreads are no direction. frame: `message_features(day)`, where it is there already.
+    band: moves up to so many half-spreads are no direction. frame: `message_features(day)`, where it is there already, with columns of
+    your own or without. mirrored: each row is taught beside its image (see `messagerows.mirror_of`), for which `signs` says what becomes
+    of your columns where bids are asks: {"my_flow": -1, "my_volume": 1}; BadInput where one of them is not named.
     """
     rows = message_features(day) if frame is None else frame
     names = tuple(name for name in rows.columns if name not in ("event_time", "mid2", "half_spread"))
@@ -51,7 +63,8 @@ def direction(day: Day, horizon: int, band: float = 0.0, latency_ns: int = 0, fr
     time, half, mid, table = time[known], half[known], mid[known], table[known]
     moved = moves(time, mid, horizon, latency_ns)
     told = directions(moved, band * half[moved.rows])
-    samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, MEMORY, DIRECTION, mirror=mirror_of(names))
+    mirror = mirror_of(names, signs) if mirrored else None
+    samples = Samples(table[moved.rows].astype(np.float32), names, time[moved.rows], told.spans, MEMORY, DIRECTION, mirror=mirror)
     at_end = half[moved.rows + horizon]
     experiment = f"direction {day.meta.symbol} {day.meta.date} {day.meta.events_sha256[:12]}"
     return Task(f"direction {horizon}", samples, moved.spans.value, half[moved.rows], at_end, horizon, "ticks", left_out, experiment)

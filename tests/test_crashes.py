@@ -15,8 +15,8 @@ from tercet.errors import BadInput
 from tercet.execution.caution import COUNT, INDICATORS, CautionSettings
 from tercet.market.store import open_day
 from tercet.risk.crashes import TEST, TRAINING, CrashSettings, Session, drawn, followed
+from tercet.risk.crashleague import alarm_rates, crash_league, posture_of
 from tercet.risk.detectors import FUSED, WARM, DetectorSettings, alarms, false_alarms, fit, leads_of, sessions
-from tercet.risk.intraday import alarm_rates, crash_league, posture_of
 from tercet.risk.posture import CAPS, State
 from tercet.signals.trials import Ledger
 
