@@ -10,6 +10,8 @@ from test_gate import CLOCK, LOTS, POSITION, child, gate, report
 from tercet.errors import BadInput
 from tercet.messages import Alert, Approved, Cancel, Happening, Posture, Refused
 from tercet.orders.limits import changed
+from tercet.orders.recovery import Open, Recovered
+from tercet.orders.startup import retake
 from tercet.orders.supervision import change, heed
 from tercet.risk.posture import CAPS, State
 
@@ -134,3 +136,25 @@ def test_less_of_a_share_never_allows_more_and_all_of_it_allows_no_more_than_the
         for name in limits:
             assert (rows[1][table][name] <= rows[0][table][name]).all()
     assert (rows[0][0]["most_gross"][: tried.firm.firm + 1] <= 300e3).all()
+
+
+def test_where_the_limits_do_not_say_who_has_told_once_is_waited_for_an_hour() -> None:
+    tried = gate([])
+    heed(tried, posture(State.NORMAL), CLOCK)
+    tried.check(child(1, lots=10), CLOCK + 3599 * SECOND)
+    assert tried.firm.scope("symbol.ONE")[0]["most_lots"] == LOTS
+    tried.check(child(2, lots=10), CLOCK + 3600 * SECOND)
+    assert tried.firm.scope("symbol.ONE")[0]["most_lots"] == 0.25 * LOTS
+
+
+@pytest.mark.parametrize(("state", "gross"), [(State.HALT, 0.0), (State.NORMAL, CAPS[State.DEFENSIVE].gross)])
+def test_after_a_restart_a_gate_that_heeded_a_posture_waits_for_the_next(state: State, gross: float) -> None:
+    heard: list[Any] = []
+    heed(gate(heard), posture(State.CAUTIOUS), CLOCK)
+    heed(gate(heard), posture(state), CLOCK)
+    anew = gate([])
+    most = float(anew.firm.scope("firm")[0]["most_gross"])
+    retake(anew, Recovered([], Open(), set(), 0, "", tuple(one for one in heard if isinstance(one, Alert))), CLOCK)
+    assert anew.firm.scope("firm")[0]["most_gross"] == (gross * most if gross else 0.0)
+    heed(anew, posture(State.NORMAL, CLOCK + 1), CLOCK + 1)
+    assert anew.firm.scope("firm")[0]["most_gross"] == most

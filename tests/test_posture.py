@@ -17,7 +17,7 @@ AIM = PostureSettings(volatility=12.0, shortfall=1.8, drawdown_begins=0.05, draw
 
 risks = st.builds(
     Risks,
-    st.floats(1, 120),
+    st.floats(1, 120) | st.just(float("inf")),
     st.floats(0.1, 12),
     st.floats(0, 0.9),
     st.floats(0, 1),
@@ -73,6 +73,12 @@ def test_who_cannot_see_is_at_least_defensive(name: str) -> None:
     assert found.multiplier <= CAPS[State.DEFENSIVE].gross
     late = Stance(AIM).update(0, replace(CALM, late_s=5 * 86_400.0))
     assert (late.state, late.reason) == ("DEFENSIVE", "blind: 432000 s late")
+
+
+def test_an_infinite_risk_is_the_worst_and_one_below_zero_none() -> None:
+    found = Stance(AIM).update(0, replace(CALM, volatility=float("inf")))
+    assert (found.state, found.multiplier) == ("HALT", 0.0)
+    assert Stance(AIM).update(0, replace(CALM, shortfall=-5.0)).reason == "blind: shortfall"
 
 
 def test_what_is_blind_in_one_eye_still_sees_with_the_other() -> None:

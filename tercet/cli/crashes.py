@@ -105,10 +105,12 @@ def recorded(folder: Path) -> Result:
     from tercet.market.store import open_day
     from tercet.risk.crashes import followed
     from tercet.risk.crashleague import alarm_rates
-    from tercet.risk.detectors import DetectorSettings, own_thresholds
+    from tercet.risk.detectors import WARM, DetectorSettings, own_thresholds
 
     market = history_market(open_day(folder))
     seconds = (market.close_ns - market.open_ns) // SECOND - 1
+    if seconds // 2 <= 2 * WARM:
+        raise BadInput(f"{market.name} had {seconds} seconds; expected more than {4 * WARM}: its first half teaches what is usual")
     seen = followed(market.open(0, 0), market.events, market.open_ns, seconds)
     shipped, half = CautionSettings(), seconds // 2
     own = own_thresholds(seen, half, DetectorSettings(), shipped)

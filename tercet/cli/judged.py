@@ -38,6 +38,7 @@ SPARE: Final = (
     "turnover",
     "mended",
 )
+VIX_CLOSES: Final = "16:15"
 RISKS: Final = {
     "volatility": "volatility, percent a year",
     "shortfall": "5% shortfall, percent a day",
@@ -241,6 +242,7 @@ def posture(asked: Judging) -> Result:
             "turnover": number(one.turnover, 1),
             **beside("holding", one.to_holding),
             **beside("HMM", one.to_regime),
+            **beside("target", one.to_target),
         }
         for one in found.standings
     ]
@@ -283,15 +285,15 @@ def series(asked: Judging) -> Any:
     from tercet.risk.days import with_vix
 
     days = table(asked.data)
-    return days if asked.vix is None else with_vix(days, table(asked.vix))
+    return days if asked.vix is None else with_vix(days, table(asked.vix, VIX_CLOSES))
 
 
-def table(path: Path) -> Any:
-    """A shared daily set, or a CSV or Parquet file of a date and columns of numbers."""
-    from tercet.risk.assets import prices_file
+def table(path: Path, known_at: str | None = None) -> Any:
+    """A shared daily set, or a CSV or Parquet file of a date and columns of numbers, known at the stocks' close if not given."""
+    from tercet.risk.assets import CLOCK, prices_file
     from tercet.signals.sources import READERS, daily
 
-    return daily(path).table if path.name in READERS else prices_file(path)
+    return daily(path).table if path.name in READERS else prices_file(path, known_at=known_at or CLOCK)
 
 
 def warning_days(asked: Judging, days: Any = None) -> tuple[Any, dict[str, int]]:
@@ -416,8 +418,9 @@ def posture_now(asked: Judging, now: int, own_drawdown: float | None) -> tuple[R
     days, _ = warning_days(asked, Table.of(seen, read.keys))
     settings, known = given(StandingSettings(), every=asked.every), int(days.market.known[-1])
     postures, risks, _ = stood(days, forecasts(days, settings, asked.tell), settings, (now - known) / 1e9, own_drawdown)
+    last = msgspec.structs.replace(postures[-1], time=now)
     rows = [{"risk": said, "now": number(getattr(risks, name), 3)} for name, said in RISKS.items()]
-    told = posture_told(postures[-1], [_table("", rows)], f"the newest day was known {at(known)}")
+    told = posture_told(last, [_table("", rows)], f"the newest day was known {at(known)}")
     told.json["risks"] = dataclasses.asdict(risks)
     return told, known + int(settings.posture.stale_s * 1e9)
 

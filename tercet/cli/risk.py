@@ -107,10 +107,11 @@ def posture(
                     raise
                 found, stale = blind_now(now, str(error))
             stamp = files, stale if stale > now else sys.maxsize
-            if json_file:
-                say_json(found.json, json_file)
             console.print(*found.tables)
             console.print(*found.lines, highlight=False, soft_wrap=True)
+        if json_file:
+            found.json["posture"]["time"] = now  # told anew at each look: who reads it sees that somebody is looking
+            say_json(found.json, json_file)
         if not follow:
             return
         time.sleep(each)

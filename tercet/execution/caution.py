@@ -105,8 +105,8 @@ class CautionSettings:
         """Refuse what would not be monotone, or is no order of states."""
         if len(self.weights) != COUNT or not all(0.0 <= one < float("inf") for one in self.weights):
             raise ValueError(f"weights were {self.weights}; expected {COUNT} numbers, 0 or more")
-        if not self.enters[0] <= self.enters[1] <= self.enters[2] < float("inf") or not self.margin >= 0 or self.dwell < 1:
-            raise ValueError(f"{self}; expected enters that do not fall, margin >= 0 and dwell >= 1")
+        if not self.enters[0] <= self.enters[1] < self.enters[2] < float("inf") or not self.margin >= 0 or self.dwell < 1:
+            raise ValueError(f"{self}; expected enters that do not fall and rise to the last, margin >= 0 and dwell >= 1")
         if not (self.every_s > 0 and self.warm_s >= 0 and self.stale_s > 0 and math.isfinite(self.intercept)):
             raise ValueError(f"{self}; expected times above 0")
 
@@ -179,7 +179,7 @@ def take_in(caution, now, mid, spread, thinner, signed, order_flow, volume, vari
     caution.blind = not sound or now - caution.heard_time > caution.stale or caution.elapsed + passed < caution.warm
     if sound:
         first = caution.time == 0
-        caution.elapsed += passed
+        caution.elapsed += min(passed, 2e-9 * caution.every)  # what was not looked at is not usual
         caution.time = now
         gather(caution, passed, first, mid, spread, thinner, signed, order_flow, volume)
         weigh(caution, passed, variance)

@@ -14,6 +14,7 @@ from tercet.orders.tightening import ALL, BLIND, Shares, tighten, worse
 
 NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
+OLDEST: Final = 3600.0  # seconds that a posture counts where the limits do not say
 NEVER, ALWAYS = -(2**62), 2**62
 FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
 PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
@@ -85,6 +86,8 @@ class Firm:
     def _date_posture(self) -> None:
         """Note when the last posture will be too old to count."""
         oldest = self.limits.windows.posture_s
+        if oldest == math.inf and self.posture_time != NEVER:  # who has told once is waited for
+            oldest = OLDEST
         never = oldest == math.inf or self.blind
         self.posture_ends = ALWAYS if never else self.posture_time + int(min(oldest * NS, ALWAYS))
 

@@ -78,7 +78,7 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     heartbeat_s: float
     missed: int  # heartbeats, after which a strategy is dead
     features_s: float = 5.0  # the oldest features that a model may act on
-    posture_s: float = float("inf")  # the oldest posture that counts, after which it is DEFENSIVE; inf: none is waited for
+    posture_s: float = float("inf")  # the oldest posture that counts, after which it is DEFENSIVE; inf: an hour after one has come
     day_s: float = 0.0  # when the day of losses begins, after midnight UTC; at a time when nobody trades
 
 

@@ -6,9 +6,11 @@ from typing import Final
 from tercet.errors import BadInput
 from tercet.messages import Alert, Command, Report
 from tercet.orders.checks import ACTIVE, HALTED, REDUCING
+from tercet.orders.firm import NEVER
 from tercet.orders.gate import Gate
 from tercet.orders.recovery import Recovered
 from tercet.orders.supervision import act
+from tercet.orders.tightening import BLIND, NOTHING
 
 MODES: Final = {"daily_loss": REDUCING, "drawdown": HALTED, "kill_switch": HALTED}  # that the watch has told of
 
@@ -44,6 +46,10 @@ def _again(gate: Gate, one: Command | Alert) -> None:
     with suppress(BadInput):  # a scope or a person that the limits know no longer
         if isinstance(one, Command):
             act(gate, one)
+        elif one.rule == "limits_change" and one.text.startswith("posture "):
+            state = one.text.split()[1].rstrip(",")
+            gate.firm.heed(NOTHING if state == "HALT" else BLIND, state, NEVER)
+            gate.firm.lose_sight()  # until one comes
         elif one.rule in MODES:
             row = gate.firm.scope(one.scope)
             row["mode"] = max(int(row["mode"][0]), MODES[one.rule])

@@ -25,12 +25,13 @@ class Shares(NamedTuple):
 ALL: Final = Shares()
 _EXPOSURE: Final = caps.EXPOSURE[caps.DEFENSIVE]
 BLIND: Final = Shares(caps.CHILD[caps.DEFENSIVE], caps.PARTICIPATION[caps.DEFENSIVE], _EXPOSURE, _EXPOSURE, _EXPOSURE)
+NOTHING: Final = BLIND._replace(gross=0.0, net=0.0, name=0.0)  # of exposure
 
 
 def shares_of(posture: Posture) -> Shares:
     """What a posture leaves."""
     if posture.level == caps.HALT:
-        return Shares(BLIND.child, BLIND.participation, 0.0, 0.0, 0.0)
+        return NOTHING
     return Shares(posture.child, posture.participation, posture.gross, posture.net, posture.name)
 
 

@@ -17,6 +17,7 @@ from tercet.signals.series import Floats
 FUSED, FOREST = "fused", "isolation forest"
 WARM: Final = 300  # seconds of a session that only tell what is usual
 THIN: Final = 5  # of quiet seconds, every so many-th is learned from
+CLEAR: Final = 1.0  # log-odds by which HALT lies above DEFENSIVE, at least
 RIDGE: Final = 1e-4
 DWELL: Final = 30  # seconds below the threshold after which the next alarm is another one
 Score = Callable[[NDArray[np.float32]], Floats]  # (seconds, COUNT) -> (seconds,)
@@ -74,7 +75,7 @@ def own_thresholds(seen: Session, until: int, settings: DetectorSettings, cautio
     """The same weights with thresholds of CAUTIOUS and DEFENSIVE by the budgets' quantiles of a market's own seconds up to one."""
     scores = fused(caution.weights, caution.intercept)(seen.indicators[WARM:until])
     first, second = (float(np.quantile(scores, 1.0 - share)) for share in (settings.cautious, settings.defensive))
-    return replace(caution, enters=(first, second, max(second, caution.enters[2])))
+    return replace(caution, enters=(first, second, max(second + CLEAR, caution.enters[2])))
 
 
 def fused(weights: Sequence[float] | Floats, intercept: float) -> Score:

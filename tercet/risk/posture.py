@@ -4,9 +4,8 @@ A worse input never makes it bolder, whatever came before; what is stale or no n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -82,8 +81,8 @@ class PostureSettings:
 
 
 def multiplier(risks: Risks, settings: PostureSettings) -> float:
-    """Share of full exposure, 0 to 1: min(σ*/σ̂, ES*/ÊS, drawdown throttle, 1 − κ·P(stress), 1/(1 + width)); NaN where an input is."""
-    if not all(isfinite(getattr(risks, one.name)) for one in fields(risks)):
+    """Share of full exposure, 0 to 1: min(σ*/σ̂, ES*/ÊS, drawdown throttle, 1 − κ·P(stress), 1/(1 + width)); NaN: unknown."""
+    if unknown(risks):
         return float("nan")
     gone = (risks.drawdown - settings.drawdown_begins) / (settings.drawdown_ends - settings.drawdown_begins)
     shares = (
@@ -95,6 +94,11 @@ def multiplier(risks: Risks, settings: PostureSettings) -> float:
         1.0 / (1.0 + max(risks.width, 0.0)),
     )
     return min(shares)
+
+
+def unknown(risks: Risks) -> list[str]:
+    """The names of inputs that are no risk: NaN, or below 0. Infinity is one, the worst."""
+    return [one.name for one in fields(risks) if not getattr(risks, one.name) >= 0]
 
 
 class Stance:
@@ -132,19 +136,12 @@ class Stance:
 
     def _share(self, risks: Risks) -> tuple[float, str]:
         """The multiplier, and what has set it; what cannot be known counts as the middle of DEFENSIVE, or worse where the rest is."""
-        known = multiplier(risks, self.settings)
-        blind = not isfinite(known)
-        late = not risks.late_s <= self.settings.stale_s
-        if not (blind or late):
-            return known, binding(risks, self.settings)
-        held = [] if not isfinite(known) else [known]
-        seen = {one.name: getattr(risks, one.name) for one in fields(risks)}
-        calm = Risks(0.0, 0.0, 0.0, 0.0, 0.0)
-        rest = Risks(**{name: value if isfinite(value) else getattr(calm, name) for name, value in seen.items()})
-        held.append(multiplier(rest, self.settings))
+        blind = unknown(risks)
+        if not blind and risks.late_s <= self.settings.stale_s:
+            return multiplier(risks, self.settings), binding(risks, self.settings)
+        rest = multiplier(replace(risks, **dict.fromkeys(blind, 0.0)), self.settings)
         middle = 0.5 * (self.settings.enters[1] + self.settings.enters[2])
-        wrong = ", ".join(name for name, value in seen.items() if not isfinite(value)) or f"{risks.late_s:g} s late"
-        return min(middle, *held), f"blind: {wrong}"
+        return min(middle, rest), f"blind: {', '.join(blind) or f'{risks.late_s:g} s late'}"
 
 
 def binding(risks: Risks, settings: PostureSettings) -> str:

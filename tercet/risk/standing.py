@@ -23,6 +23,7 @@ from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
 YEAR = 252
+TARGET = "volatility target alone"
 TAIL = 0.05
 WIDE = 3.0  # times the usual width of an interval, up to which it is nothing unusual
 USUAL = 250  # days before which nobody knows how wide an interval usually is
@@ -166,6 +167,7 @@ class HeldStanding:
     turnover: float
     to_holding: Interval | None  # its Sharpe ratio less that of buying and holding
     to_regime: Interval | None  # and less that of the filtered HMM
+    to_target: Interval | None  # and less that of its volatility target alone
     held: Held
 
 
@@ -203,7 +205,7 @@ def posture_league(days: WarningDays, settings: StandingSettings, ledger: Ledger
     ways = {
         "posture": own,
         "posture, a close later": stood(days, said, later)[2],
-        "volatility target alone": held(target / np.maximum(said.volatility[rows], target), returns, settings),
+        TARGET: held(target / np.maximum(said.volatility[rows], target), returns, settings),
         "filtered hmm": held(np.where(said.regime[rows] < 0.5, 1.0, 0.0), returns, settings),
         "buy and hold": held(np.ones(len(rows)), returns, settings),
     }
@@ -216,11 +218,22 @@ def posture_league(days: WarningDays, settings: StandingSettings, ledger: Ledger
             other: None
             if name == other
             else of_a_year(difference_interval(way.returns, ways[other].returns, sharpe=True, seed=settings.seed))
-            for other in ("buy and hold", "filtered hmm")
+            for other in ("buy and hold", "filtered hmm", TARGET)
         }
         mean, deviation = float(way.returns.mean() * YEAR), float(way.returns.std() * np.sqrt(YEAR))
         standings.append(
-            HeldStanding(name, found, way.drawdown, deviation, mean, way.turnover, beside["buy and hold"], beside["filtered hmm"], way)
+            HeldStanding(
+                name,
+                found,
+                way.drawdown,
+                deviation,
+                mean,
+                way.turnover,
+                beside["buy and hold"],
+                beside["filtered hmm"],
+                beside[TARGET],
+                way,
+            )
         )
         score = {"sharpe": found.estimate / np.sqrt(YEAR), "drawdown": way.drawdown}
         ledger.record(experiment, name, asdict(settings), experiment, span, score)

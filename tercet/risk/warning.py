@@ -232,7 +232,7 @@ def tails(rows: Floats, ahead: Floats) -> Callable[[Floats], Floats]:
 
 
 def probability(score: Floats, days: WarningDays, settings: FallSettings) -> Floats:
-    """(n,) P(a fall is ahead): the score's logistic calibration on days that are over, drawn towards the share of falls; NaN as the score.
+    """(n,) P(a fall is ahead): the score's logistic calibration on days that are over, its slope drawn towards 1.5; NaN as the score.
 
     Rises with the score. Before there are falls to learn from it is 0.02 a deviation: what nobody has counted is not nothing.
     """

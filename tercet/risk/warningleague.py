@@ -25,7 +25,6 @@ class WarningSettings:
 
     fall: FallSettings = field(default_factory=FallSettings)
     first: int = field(default=1000, metadata={"help": "days before the first that is judged"})
-    every: int = field(default=63, metadata={"help": "days between two times of learning"})
     draws: int = field(default=500, metadata={"help": "of the bootstrap"})
     block: float = field(default=250.0, metadata={"help": "days of a block, on average: longer than a fall and what leads to it"})
     seed: int = field(default=0, metadata={"help": "of the bootstrap"})
