@@ -233,5 +233,5 @@ def test_states_go_up_one_market_only_as_far_as_their_thresholds_let_them() -> N
     rows = falling()
     score = float(seen(rows).score)
     for level in (1, 2, 3):
-        enters = tuple(score - 0.01 if place < level else score + 50.0 + place for place in range(3))
+        enters = tuple(score - 0.01 + 0.001 * place + (50.0 if place >= level else 0.0) for place in range(3))
         assert seen(rows, CautionSettings(enters=enters)).level == level  # type: ignore[arg-type]
