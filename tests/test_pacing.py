@@ -146,7 +146,7 @@ def test_where_the_posture_is_off_or_always_normal_all_is_as_without(off: Result
 
 
 def test_a_halt_from_beginning_to_end_leaves_all_to_the_completion(off: Result) -> None:
-    halted = crash([by_name(name) for name in NAMES], posture=CautionSettings(enters=(-1e6, -1e6, -1e6)))
+    halted = crash([by_name(name) for name in NAMES], posture=CautionSettings(enters=(-3e6, -2e6, -1e6)))
     assert (halted.outcomes["children"] == 0).all()
     assert (halted.outcomes["completed"] == [parent.lots for parent in halted.plan.parents]).all()
     assert (off.outcomes["children"] > 0).all()
@@ -156,7 +156,7 @@ def test_a_halt_pulls_what_rests() -> None:
     events = random_day(1, 1500, 120.0)
     late = events["time"] >= 60 * SECOND
     events["time"] = np.where(late, 60 * SECOND + (events["time"] - 60 * SECOND) // 20, events["time"])  # 20 times as fast
-    how = CautionSettings(weights=(0.0,) * 7 + (1.0, 0.0), intercept=0.0, enters=(1.0, 1.0, 1.0), margin=0.0, warm_s=0.0, dwell=1000)
+    how = CautionSettings(weights=(0.0,) * 7 + (1.0, 0.0), intercept=0.0, enters=(0.9, 0.95, 1.0), margin=0.0, warm_s=0.0, dwell=1000)
     worker = Worker(recorded_market(events), Settings(posture=how, threads=1), 0)
     worker.roll(20 * SECOND)
     row = parent(20 * SECOND, 63 * SECOND, 40)
