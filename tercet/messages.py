@@ -46,7 +46,7 @@ class Posture(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: float  # of exposure, 0 to 1
     participation: float  # cap on a parent's highest
     child: float  # cap on the largest child order
-    passive: float  # least share of orders that wait in the book
+    passive: float  # of what is left of a parent, least share that one child may not cross with
     gross: float
     net: float
     name: float

@@ -9,6 +9,7 @@ from histories import child
 from numpy.typing import NDArray
 from scipy import stats
 
+from tercet.backtest.markets import market
 from tercet.bench.loops import play_market
 from tercet.book import invariants
 from tercet.compiled import compiled
@@ -137,7 +138,7 @@ def test_sizes_have_their_means_and_are_multiples_of_the_step(hours: Any) -> Non
 @pytest.mark.parametrize("mean", [100.0, 101.0, 130.0, 1000.0])
 def test_any_mean_size_is_met(mean: float) -> None:
     record = np.zeros(1, CROWD_SETTINGS).view(np.recarray)[0]
-    CrowdSettings(limit_lots=mean, lot_step=100).write(record, OPENS, CLOSES)
+    CrowdSettings(limit_lots=mean, lot_step=100).write(record, OPENS, CLOSES, 0)
     drawn = np.array([crowd.size_of(record.limit_size, 100, (i + 0.5) / 20_000) for i in range(20_000)])
     assert drawn.mean() == pytest.approx(mean, rel=0.002)
 
@@ -243,7 +244,8 @@ def test_settings_that_make_no_market_are_refused(change: dict[str, Any]) -> Non
         (QueueSettings, {"theta": 1.5}, "theta"),
         (RegimeSettings, {"pace": 0.0}, "pace"),
         (SignalSettings, {"strength": 2.0}, "strength"),
-        (SellerSettings, {"lots": -5.0}, "lots"),
+        (SellerSettings, {"lots": (-5.0, 1.0)}, "lots"),
+        (SellerSettings, {"share": (0.4, 0.1)}, "the smaller first"),
     ],
 )
 def test_what_no_law_can_be_made_of_is_refused_by_name(settings: Any, change: dict[str, Any], word: str) -> None:
@@ -368,8 +370,8 @@ def test_a_switching_market_changes_its_regime_and_its_pace() -> None:
 def test_a_large_seller_brings_the_market_down_from_a_known_onset() -> None:
     falls, rests = [], []
     for seed in range(10):
-        settings = replace(CROWDS["crash"], season=EVEN)
-        sim = opened(400 + seed, settings)
+        seller = SellerSettings(onset_s=(1800.0, 1800.0), share=(0.3, 0.3), lots=(4e5, 4e5))
+        sim = opened(400 + seed, replace(CROWDS["crash"], season=EVEN, seller=seller))
         scratch = new_scratch(sim)
         mids = []
         for minute in range(1, 61):
@@ -379,6 +381,23 @@ def test_a_large_seller_brings_the_market_down_from_a_known_onset() -> None:
         rests.append(mids[28] - mids[8])
         falls.append(mids[48] - mids[28])
     assert np.mean(falls) < np.mean(rests) - 4 * np.std(rests) / 10**0.5
+
+
+def test_each_session_has_a_seller_of_its_own_that_begins_when_the_market_says() -> None:
+    crash, seller = market("crowd:crash"), SellerSettings()
+    drawn = {seller.drawn(seed) for seed in range(50)}
+    assert len(drawn) == 50
+    for place, (low, high) in enumerate((seller.onset_s, seller.share, seller.lots)):
+        values = [one[place] for one in drawn]
+        assert low <= min(values) < low + 0.2 * (high - low)
+        assert high - 0.3 * (high - low) < max(values) <= high
+    for number in (0, 3):
+        onset = crash.onset(number, 7)
+        assert onset is not None
+        sim = crash.open(number, 7, onset - 60 * SECOND)
+        advance(sim, NO_EVENTS, onset + 5 * SECOND, new_scratch(sim))
+        assert sim.seller_began == pytest.approx(onset, abs=2 * SECOND)
+    assert market("crowd:calm").onset(0, 0) is None
 
 
 def test_a_planted_signal_tells_where_the_mid_goes_and_its_shuffled_twin_does_not() -> None:

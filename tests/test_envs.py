@@ -18,9 +18,10 @@ from gymnasium.wrappers import NormalizeObservation
 from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics, RescaleAction
 from numpy.typing import NDArray
 
-from tercet.backtest.markets import crowd_market
+from tercet.backtest.markets import crowd_market, market
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
-from tercet.book.records import FREE
+from tercet.book.records import FREE, RESTING
+from tercet.envs.bank import fill_bank
 from tercet.envs.execution import EnvSettings, ExecutionMembers, FaultyReward
 from tercet.envs.made import made_market
 from tercet.envs.making import make_members
@@ -30,6 +31,9 @@ from tercet.envs.rewards import reward
 from tercet.envs.single import MemberEnv
 from tercet.envs.vector import MemberVectorEnv
 from tercet.errors import BadInput
+from tercet.execution.caution import CautionSettings
+from tercet.execution.moves import CROSS, JOIN
+from tercet.execution.observation import FEATURES
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.market import lobster
 from tercet.market.store import save
@@ -114,7 +118,7 @@ def test_importing_the_ids_compiles_nothing_and_loads_no_torch() -> None:
 # One member is one environment --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("id", [*BOTH, "tercet/Mixed-v0", "tercet/History-v0"])
+@pytest.mark.parametrize("id", [*BOTH, "tercet/Mixed-v0", "tercet/History-v0", "tercet/CrashWatched-v0"])
 def test_member_i_is_the_single_environment_of_the_same_seed_bit_for_bit_over_several_episodes(id: str) -> None:
     count, steps = 5, 65
     envs, actions = batch(id, count), chosen(id, count, steps)
@@ -146,7 +150,7 @@ def test_one_thread_and_two_give_the_same_bytes() -> None:
     assert equal(*told)
 
 
-@pytest.mark.parametrize("id", BOTH)
+@pytest.mark.parametrize("id", [*BOTH, "tercet/CrashWatched-v0"])
 def test_a_snapshot_gives_the_same_future_again(id: str) -> None:
     envs, actions = batch(id, 3), chosen(id, 3, 30)
     envs.reset(seed=1)
@@ -549,6 +553,79 @@ def test_the_large_seller_of_a_crash_begins_within_the_episodes() -> None:
     assert began.mean() > 0.8
 
 
+def test_no_episode_of_a_crash_ends_after_the_close_and_each_has_its_seller() -> None:
+    crash, hours = market("crowd:crash"), 2 * 3600 * 10**9
+    bank = fill_bank((crash,), 24, (hours,), 0, 0)
+    begins, ends = bank.templates["start"][:, 0], bank.templates["end"][:, 0]
+    assert ends.max() <= crash.close_ns
+    onsets = np.array([crash.onset(number, 0) for number in range(24)])
+    assert ((begins <= onsets) & (onsets <= ends)).all()
+
+
+POSTURE = [name for name, _ in FEATURES].index("posture")
+
+
+def test_a_posture_is_warm_at_the_start_and_rises_in_crashes_alone() -> None:
+    worst = {}
+    for name in ("calm", "crash"):
+        members = ExecutionMembers(EnvSettings(market=f"crowd:{name}", posture="intraday", bank=32, step="10s", horizon=("15min",)), 32)
+        members.begin(np.arange(32))
+        assert members.cautions["elapsed"].min() > 1700
+        assert (members.cautions["blind"] == 0).all()
+        seen = [members.observations[:, POSTURE].copy()]
+        for _ in range(89):
+            members.step(np.zeros(32))
+            seen.append(members.observations[:, POSTURE].copy())
+        worst[name] = np.max(seen, axis=0)
+        assert np.mean(seen[0] > 0) < 0.1
+    defensive = {name: float((found > 0.5).mean()) for name, found in worst.items()}
+    assert defensive["calm"] < 0.2
+    assert defensive["crash"] > 0.3 + defensive["calm"]
+
+
+def test_a_posture_changes_nothing_but_what_it_forbids() -> None:
+    """Who does nothing sees the same market whether anybody watches or not."""
+    told = []
+    for posture in ("off", "intraday"):
+        members = ExecutionMembers(EnvSettings(market="crowd:crash", posture=posture, bank=4, step="10s", actions="nothing"), 8)
+        members.begin(np.arange(8))
+        rows = []
+        for _ in range(40):
+            members.step(np.zeros(8))
+            rows.append((np.delete(members.observations, POSTURE, axis=1), members.rewards.copy()))
+        told.append(rows)
+    assert equal(*told)
+
+
+def test_an_agent_behind_a_posture_may_not_cross_what_it_forbids() -> None:
+    always = CautionSettings(enters=(-2.0, -1.0, 90.0), intercept=0.0, weights=(0.0,) * 9)
+    members = ExecutionMembers(EnvSettings(market="crowd:zero", posture=always, bank=4, step="10s", lots=1000), 4)
+    members.begin(np.arange(4))
+    members.step(np.zeros(4))  # until others have traded, nobody may
+    crossing = members.masks[:, 1 + 3 * CROSS : 4 + 3 * CROSS]
+    assert members.observations[:, POSTURE] == pytest.approx(2 / 3)
+    assert crossing[:, :2].all()
+    assert not crossing[:, 2].any()
+
+
+def test_an_order_as_large_as_the_posture_allows_keeps_its_place_in_the_queue() -> None:
+    always = CautionSettings(enters=(-2.0, -1.0, 90.0), intercept=0.0, weights=(0.0,) * 9)
+    members = ExecutionMembers(EnvSettings(market="crowd:zero", posture=always, bank=4, step="5s", lots=20_000), 16)
+    members.begin(np.arange(16))
+    looks, back = 0, 0
+    for _ in range(50):
+        before = [members.sims.own[place, 0].copy() for place in range(16)]
+        filled = members.sims.filled.copy()
+        members.step(np.full(16, 1 + 3 * JOIN + 2))
+        for place in np.flatnonzero((members.sims.filled == filled) & ~members.terminated):
+            one, other = before[place], members.sims.own[place, 0]
+            if one["state"] == RESTING and other["state"] == RESTING and one["tick"] == other["tick"]:
+                looks += 1
+                back += one["handle"] != other["handle"] or one["slot"] != other["slot"]
+    assert looks > 100
+    assert back == 0
+
+
 @pytest.mark.parametrize("actions", ["discrete", "continuous", "price-level"])
 def test_an_agent_works_one_order_at_a_time(actions: str) -> None:
     members = ExecutionMembers(EnvSettings(market="crowd:hawkes", bank=4, step="2s", actions=actions), 16)
@@ -574,6 +651,8 @@ def test_an_agent_works_one_order_at_a_time(actions: str) -> None:
         ({"size": (1.0, 1e9)}, "size was"),
         ({"lots": 10**19}, "lots was"),
         ({"threads": 1.5}, "threads was 1.5; expected a whole number"),
+        ({"posture": "both"}, "posture was 'both'; expected off, intraday"),
+        ({"posture": ["intraday"]}, "expected off, intraday"),
         ({"bank": "64"}, "bank was '64'; expected a whole number"),
         ({"terminal": "5"}, "terminal was '5'; expected a number"),
         ({"own": (float("nan"),)}, "expected finite numbers"),

@@ -1,7 +1,9 @@
 """A posture scales the gate's limits down and never beyond them; what is too old counts as DEFENSIVE; a HALT leaves what reduces."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from tercet.messages import Alert, Approved, Cancel, Happening, Posture, Refused
 from tercet.orders.limits import changed
 from tercet.orders.recovery import Open, Recovered
 from tercet.orders.startup import retake
-from tercet.orders.supervision import change, heed
+from tercet.orders.supervision import change, heed, watch
 from tercet.risk.posture import CAPS, State
 
 SECOND = 10**9
@@ -158,3 +160,26 @@ def test_after_a_restart_a_gate_that_heeded_a_posture_waits_for_the_next(state: 
     assert anew.firm.scope("firm")[0]["most_gross"] == (gross * most if gross else 0.0)
     heed(anew, posture(State.NORMAL, CLOCK + 1), CLOCK + 1)
     assert anew.firm.scope("firm")[0]["most_gross"] == most
+
+
+def test_the_watch_heeds_the_file_that_the_command_keeps_and_tells_once_of_one_it_cannot_read(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    tried, file = gate(heard), tmp_path / "posture.json"
+    everything = float(tried.firm.scope("firm")["most_gross"][0])
+    for text in (None, b"{", b'{"posture": {"state": "NORMAL"}}', b'{"posture": {"state": "\xff"}}', b"[" * 100_000):
+        if text is not None:
+            file.write_bytes(text)
+        watch(tried, CLOCK, file)
+        assert tried.firm.scope("firm")["most_gross"][0] == pytest.approx(CAPS[State.DEFENSIVE].gross * everything)
+    alerts = [one for one in heard if isinstance(one, Alert)]
+    assert [(one.rule, one.scope) for one in alerts] == [("posture", "firm")]
+    assert "posture.json was not heeded" in alerts[0].text
+    for later, state in enumerate((State.DEFENSIVE, State.DEFENSIVE, State.NORMAL)):
+        file.write_bytes(msgspec.json.encode({"posture": posture(state, CLOCK + later), "because": "the newest day"}))
+        watch(tried, CLOCK + later, file)
+        assert tried.firm.state == state.name
+    file.write_bytes(msgspec.json.encode({"posture": posture(State.HALT, CLOCK + 3600 * SECOND)}))
+    watch(tried, CLOCK + 3, file)  # from a time to come
+    assert tried.firm.state == "NORMAL"
+    told = [one.rule for one in heard if isinstance(one, Alert)]
+    assert told == ["posture", "limits_change", "limits_change", "posture"]

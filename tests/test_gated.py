@@ -13,6 +13,7 @@ from tercet.backtest.runner import Result, Settings, run
 from tercet.bench.gate import unbound
 from tercet.bench.gauntlet import LIMITS
 from tercet.errors import BadInput
+from tercet.execution.caution import CautionSettings
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.orders.gated import Gated, gated
 from tercet.orders.limits import Limits, changed
@@ -51,6 +52,17 @@ def test_two_threads_refuse_what_one_does() -> None:
     assert counts[0] == counts[1]
     assert counts[0].keys() == {"largest_quantity"}
     assert costs[0].tobytes() == costs[1].tobytes()
+
+
+def test_a_posture_leaves_a_share_of_the_limits() -> None:
+    always = CautionSettings(enters=(-2.0, -1.0, 90.0), intercept=0.0, weights=(0.0,) * 9)
+    where, refused = market("crowd:zero"), {}
+    for largest in (51, 49):  # in DEFENSIVE, a quarter of what it is; of 200 lots one child has 50
+        policy = gated(by_name("immediate"), limits(instrument__ZERO__lots=4 * largest), "alpha", "ZERO")
+        run(where, plan(where, 6, "200", 60 * SECOND, "both", 3), [policy], Settings(step_ns=SECOND, threads=1, posture=always))
+        refused[largest] = policy.refused
+    assert refused[51] == {}
+    assert refused[49].keys() == {"largest_quantity"}
 
 
 def total(policy: Gated) -> int:

@@ -18,8 +18,9 @@ from tercet.backtest.parents import plan
 from tercet.backtest.postures import cvars, postures
 from tercet.backtest.runner import Result, Settings, Worker, run
 from tercet.book.records import CANCEL_OWN, PASSIVE, REPLACE_OWN, RESTING, SUBMIT
-from tercet.book.state import MARKET
+from tercet.book.state import LIMIT, MARKET
 from tercet.errors import BadInput
+from tercet.execution import caps
 from tercet.execution.caps import CHILD, HALT, PARTICIPATION, level_of
 from tercet.execution.caution import CautionSettings
 from tercet.execution.moves import DISCRETE, mask
@@ -45,6 +46,21 @@ def test_there_is_one_table_of_caps() -> None:
     assert [level_of(posture) for posture in (0.0, 0.01, 0.34, 0.7, 1.0, 1.5, float("nan"))] == [0, 1, 2, 3, 3, 3, 3]
 
 
+@given(st.sampled_from([0, 1, 2]), st.integers(1, 100), st.booleans(), st.sampled_from([BUY, SELL]))
+@settings(max_examples=100, deadline=None)
+def test_a_part_of_what_is_left_does_not_cross_at_once(level: int, left: int, by_market: bool, side: int) -> None:
+    view, to = seen(filled=100 - left, open=0, market_lots=10_000), parent(0, 1000, 100, side)
+    view.posture, view.side, view.bid, view.ask = level / HALT, side, 50, 52
+    row = child(SUBMIT, side, 52 if side == BUY else 50, left)
+    row.kind = MARKET if by_market else LIMIT
+    conform(row, view, to)
+    most = min(-(-left * (1.0 - caps.PASSIVE[level]) // 1), max(CHILD[level] * 100, 1))
+    assert row.lots == min(left, most) > 0
+    resting = child(SUBMIT, side, 50 if side == BUY else 52, left)
+    conform(resting, view, to)
+    assert resting.lots == min(left, CHILD[level] * 100)
+
+
 @given(
     st.sampled_from([0, 1, 2, 3]),
     st.sampled_from([SUBMIT, REPLACE_OWN]),
@@ -67,6 +83,16 @@ def test_no_child_exceeds_the_caps_of_its_state(level: int, verb: int, lots: int
     share = most * PARTICIPATION[level]
     if added > 0 and share < 1.0:
         assert filled + 10 + added <= share / (1.0 - share) * market_lots
+
+
+def test_who_submits_and_leaves_sends_what_a_cap_withheld_at_the_same_price() -> None:
+    view, policy = seen(filled=0, open=0), by_name("submit-and-leave")
+    pad = policy.new_pad()
+    sent = []
+    for open_lots, bid in ((0, 50), (25, 49), (100, 48)):
+        view.side, view.open, view.bid, view.ask = BUY, open_lots, bid, bid + 2
+        sent.append([(int(row.lots), int(row.tick)) for row in pad.children[: int(policy.decide(view, pad))]])
+    assert sent == [[(100, 50)], [(75, 50)], []]
 
 
 def test_a_halt_leaves_holding_alone() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.cli import judged, withinday
+from tercet.cli.judging import Judging
 from tercet.errors import BadInput
 from tercet.market import lobster
 from tercet.market.store import save
@@ -126,7 +127,7 @@ def test_what_is_wrong_about_a_day_is_said_in_a_sentence(name: str, day: Path, t
     monkeypatch.setenv("TERCET_TRIALS", str(tmp_path / "trials.jsonl"))
     changes, sentence = WITHIN[name]
     with pytest.raises(BadInput, match=sentence):
-        judged.volatility(dataclasses.replace(judged.Judging(day, None, None, None, None, None, lambda what: None), **changes))
+        judged.volatility(dataclasses.replace(Judging(day, None, None, None, None, None, lambda what: None), **changes))
 
 
 WRONG = {
@@ -163,7 +164,7 @@ def test_a_posture_is_judged_said_of_a_day_and_blind_when_the_file_is_old(files:
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert told["tables"][0]["rows"][0]["model"] == "posture"
-    assert (told["trials"], len(told["tables"][1]["rows"])) == (5, 4)
+    assert (told["trials"], len(told["tables"][1]["rows"])) == (10, 4)
     assert pages.TITLES["posture"] in (tmp_path / "page.html").read_text(encoding="utf-8")
     then = tercet("risk", "posture", "--data", files / "index.csv", "--at", "2019-03-04", "--drawdown", 0.4, "--json", "-", folder=tmp_path)
     assert then.returncode == 0, then.stderr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,32 @@ def same(one: Trained, other: Trained) -> None:
     assert other.finished
     assert weights(one.agent) == weights(other.agent)
     assert one.validations == other.validations
+
+
+class Unlucky(Exception):
+    """An update that fails."""
+
+
+def test_updates_made_beside_a_step_are_the_same_on_any_number_of_threads() -> None:
+    one, three = (train(a_task("ddqn", threads=threads), settings("ddqn", envs=48), run=RUN) for threads in (1, 3))
+    assert one.agent._n_updates > 100  # type: ignore[attr-defined]  # a learner's
+    same(one, three)
+
+
+def test_an_update_that_fails_beside_a_step_leaves_none_in_flight() -> None:
+    members = a_task("ddqn", threads=3).make(48, None, TRAINING)
+    envs = LearnerVecEnv(members)
+    envs.reset()
+
+    def fails() -> None:
+        raise Unlucky
+
+    envs.meanwhile = fails
+    for steps, expected in ((1, pytest.raises(Unlucky)), (2, nullcontext())):
+        with expected:
+            envs.step(np.zeros(48))
+        assert (members.members.steps == steps).all()  # type: ignore[attr-defined]  # a book's
+        envs.meanwhile = None
 
 
 @pytest.fixture

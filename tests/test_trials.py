@@ -46,6 +46,12 @@ def test_what_is_recorded_is_read_and_counted(ledger: Ledger) -> None:
     assert ledger.head()[0] == 5
 
 
+def test_where_a_function_lay_in_memory_makes_no_other_trial(ledger: Ledger) -> None:
+    for words in ("fit=<function trees at 0x7f01>", "fit=<function trees at 0x7fff02>", "fit=<function tails at 0x7f01>"):
+        ledger.record("ofi", "trees", {"warning": words}, "data", (0, 1), {"auc": 0.5})
+    assert ledger.count("ofi") == 2
+
+
 def test_the_ledger_feeds_the_deflated_sharpe(ledger: Ledger) -> None:
     add(ledger, 20)
     record = track(np.random.default_rng(1).normal(0.1, 1.0, 1000))

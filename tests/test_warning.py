@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tercet.errors import BadInput
 from tercet.risk.assets import AssetDays
 from tercet.risk.days import MarketDays, market_days, with_vix
+from tercet.risk.fusions import WARNINGS, Logistic, mean_of, trees
 from tercet.risk.indicators import INDICATORS, TREND, UNREST, WarningDays, averaged, unusual
+from tercet.risk.monotone import logistic_weights
 from tercet.risk.standing import StandingSettings, forecasts, held, posture_league, stood, width
-from tercet.risk.warning import WARNINGS, FallSettings, alarms, falls, lasting, learnable, logistic, mean_of, probability, trees
+from tercet.risk.warning import FallSettings, alarms, falls, lasting, learnable, probability
 from tercet.risk.warningleague import WarningSettings, area, average_precision, caught, episodes, warning_league
 from tercet.signals.timed import EVENT, KNOWN, Table
 from tercet.signals.trials import Ledger
@@ -50,9 +53,9 @@ def test_a_fall_is_ahead_where_a_close_of_the_next_days_is_so_much_lower() -> No
 @pytest.mark.parametrize("name", WARNINGS)
 def test_nothing_that_was_said_changes_with_what_comes_later(name: str) -> None:
     days, one = made(), WARNINGS[name]
-    whole = one.said(days)
+    whole = one.said(days, ROUGH)
     for count in (700, 1301):
-        np.testing.assert_allclose(one.said(days.until(count)), whole[:count], rtol=1e-9, equal_nan=True)
+        np.testing.assert_allclose(one.said(days.until(count), ROUGH), whole[:count], rtol=1e-9, equal_nan=True)
     score = probability(whole, days, ROUGH)
     np.testing.assert_allclose(probability(whole[:1301], days.until(1301), ROUGH), score[:1301], rtol=1e-9, equal_nan=True)
     assert (alarms(whole[:1301], days.until(1301), ROUGH) == alarms(whole, days, ROUGH)[:1301]).all()
@@ -85,7 +88,7 @@ def test_a_deeper_last_fall_never_lowers_an_indicator_nor_the_fused_one(row: int
     bad = WarningDays(replace(days.market, returns=returns), days.assets)
     assert INDICATORS[name].said(bad)[row] >= INDICATORS[name].said(mild)[row] - 1e-12
     fused = WARNINGS["fused"]
-    assert fused.said(bad)[row] >= fused.said(mild)[row] - 1e-12
+    assert fused.said(bad, ROUGH)[row] >= fused.said(mild, ROUGH)[row] - 1e-12
 
 
 @given(st.lists(st.floats(-4, 4), min_size=6, max_size=6), st.integers(0, 5), st.floats(0, 3))
@@ -104,12 +107,25 @@ def taught() -> tuple:
     rng = np.random.default_rng(1)
     rows = rng.standard_normal((2000, 6))
     ahead = (rng.random(2000) < 1 / (1 + np.exp(3 - 2 * rows[:, 0] + rows[:, 1]))).astype(float)  # one part points the wrong way
-    return logistic(1.0)(rows, ahead), trees(rows, ahead)
+    return Logistic(1.0)(rows, ahead), trees(rows, ahead)
+
+
+def test_weights_are_those_of_sklearn_unless_held_at_nothing_or_drawn_elsewhere() -> None:
+    rng = np.random.default_rng(4)
+    rows, counts = rng.standard_normal((2000, 3)), rng.uniform(0.5, 2, 2000)
+    happened = (rng.random(2000) < 1 / (1 + np.exp(2 - rows @ [1.0, 0.5, 0.2]))).astype(float)
+    found = logistic_weights(rows, happened, counts, 4.0, np.zeros(4))
+    theirs = LogisticRegression(C=1 / 8, tol=1e-9).fit(rows, happened, sample_weight=counts)
+    np.testing.assert_allclose(found, [*theirs.intercept_, *theirs.coef_[0]], atol=1e-4)
+    wrong = np.column_stack([rows, rng.standard_normal(2000) - 2 * happened])
+    np.testing.assert_allclose(logistic_weights(wrong, happened, counts, 4.0, np.zeros(5)), [*found, 0.0], atol=1e-4)
+    drawn = logistic_weights(rows, happened, counts, 1e9, np.array([0.0, 0.1, 0.2, 0.3]))
+    np.testing.assert_allclose(drawn[1:], [0.1, 0.2, 0.3], atol=1e-4)
 
 
 def test_false_alarms_keep_to_the_budget_when_what_is_usual_shifts() -> None:
     days = made(4000, 3)
-    score = WARNINGS["fused"].said(days)
+    score = WARNINGS["fused"].said(days, ROUGH)
     ahead, _ = falls(days.level, ROUGH)
     found = alarms(score, days, ROUGH)
     late = np.arange(4000) >= 1000
@@ -126,7 +142,7 @@ def test_an_alarm_ends_after_its_days_until_the_score_has_been_below() -> None:
 
 def test_who_cannot_say_is_in_alarm() -> None:
     days = made()
-    score = WARNINGS["fused"].said(days).copy()
+    score = WARNINGS["fused"].said(days, ROUGH).copy()
     score[1200] = np.nan
     assert alarms(score, days, ROUGH)[1200]
     assert np.isnan(probability(score, days, ROUGH)[1200])
@@ -135,7 +151,7 @@ def test_who_cannot_say_is_in_alarm() -> None:
 def test_the_probability_is_calibrated_and_rises_with_the_score() -> None:
     days = made(6000, 5)
     ahead, _ = falls(days.level, ROUGH)
-    score = WARNINGS["fused"].said(days)
+    score = WARNINGS["fused"].said(days, ROUGH)
     said = probability(score, days, ROUGH)
     judged = np.isfinite(ahead) & (np.arange(6000) > 2000)
     assert said[judged].mean() == pytest.approx(ahead[judged].mean(), abs=0.06)
@@ -225,7 +241,7 @@ def test_postures_are_told_from_the_past_and_their_drawdown_is_their_own(tmp_pat
     assert (stale.level, stale.reason) == (2, "blind: 1e+06 s late") or stale.level == 3
     found = posture_league(days, HOW, Ledger(tmp_path / "trials.jsonl"), "x", lambda _: None)
     assert found.standings[0].name == "posture"
-    assert found.trials == 5
+    assert found.trials == len(found.standings) == 10
     assert found.standings[0].volatility < found.standings[-1].volatility
     assert sum(found.states().values()) == pytest.approx(1.0)
 

@@ -18,7 +18,7 @@ from tercet.market.events import LEVEL_ROW
 from tercet.market.instruments import Instrument
 from tercet.market.store import Day, open_day
 from tercet.sim.episode import advance
-from tercet.sim.open import NO_EVENTS, open_crowd, open_history
+from tercet.sim.open import NO_EVENTS, open_crowd, open_history, season_clock
 from tercet.sim.settings import CROWDS, CrowdSettings
 from tercet.sim.state import HAWKES, HISTORY, QUEUE, ZERO, new_scratch
 
@@ -55,12 +55,24 @@ class Market:
         """Session `number` as a simulation standing before its opening; a crowd's also before another time of its day (ns)."""
         if self.crowd is None:
             return open_history(self.levels, self.book_size)
-        return open_crowd(self.crowd, seed * 1_000_003 + number, self.open_ns, self.close_ns, at)
+        return open_crowd(self.crowd, session_seed(number, seed), self.open_ns, self.close_ns, at)
+
+    def onset(self, number: int, seed: int) -> int | None:
+        """When the large seller of that session begins, ns; None in a market without one."""
+        if self.crowd is None or self.crowd.seller is None:
+            return None
+        clock, business = season_clock(self.crowd, self.open_ns, self.close_ns)
+        return int(np.interp(self.crowd.seller.drawn(session_seed(number, seed))[0] * SECOND, business, clock))
 
     @property
     def sessions(self) -> int | None:
         """How many sessions there are; None where as many as one likes."""
         return 1 if self.kind == HISTORY else None
+
+
+def session_seed(number: int, seed: int) -> int:
+    """The seed of a crowd's session `number` under a run's."""
+    return seed * 1_000_003 + number
 
 
 def market(name: str) -> Market:

@@ -172,7 +172,7 @@ def run(
     said = (
         *market.notes,
         *other_paces(policies, settings.step_ns),
-        *without_posture(policies, settings),
+        *other_postures(policies, settings),
         *warnings(names, costs, outcomes),
     )
     return Result(market, plan, names, settings, costs, outcomes, said)
@@ -201,10 +201,12 @@ def other_paces(policies: Sequence[Policy], step_ns: int) -> list[str]:
     return [sentence.format(policy.name, policy.step_ns / 1e9, step_ns / 1e9) for policy in others]
 
 
-def without_posture(policies: Sequence[Policy], settings: Settings) -> list[str]:
-    """Sentences on trained policies that see a posture here and never did in training, where nobody sets one."""
-    learned = [policy.name for policy in policies if policy.step_ns and settings.posture is not None]
-    return [f"{name}: was trained without a posture and sees one here; expected a policy that knows what it means" for name in learned]
+def other_postures(policies: Sequence[Policy], settings: Settings) -> list[str]:
+    """Sentences on trained policies that see a posture here and never did in training, or the other way round."""
+    here = settings.posture is not None
+    words = ("with a posture and sees none here", "without a posture and sees one here")
+    others = [policy.name for policy in policies if policy.step_ns and policy.posture != here]
+    return [f"{name}: was trained {words[here]}; expected the same, for it knows no other" for name in others]
 
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:

@@ -16,8 +16,7 @@ from tercet.cli.output import console, say_json
 from tercet.errors import BadInput
 
 NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
-OFF, BOTH = "off", "both"
-POSTURES = (OFF, "intraday", BOTH)
+BOTH = "both"
 PARTS = {
     "spread_bps": "spread",
     "walk_bps": "walk",
@@ -107,12 +106,14 @@ def _policies(names: str) -> list[Any]:
 
 def _posture(kind: str, policies: list[Any]) -> tuple[Any, list[Any]]:
     """What watches the market, and the policies that heed it; None and the policies as they are where it is off."""
-    from tercet.execution.caution import CautionSettings
+    from tercet.execution.caution import POSTURES
     from tercet.execution.pacing import paced
 
-    if kind not in POSTURES:
-        raise BadInput(f"posture was {kind!r}; expected {', '.join(POSTURES)}")
-    return (None, policies) if kind == OFF else (CautionSettings(), [paced(policy) for policy in policies])
+    known = POSTURES | {BOTH: POSTURES["intraday"]}
+    if kind not in known:
+        raise BadInput(f"posture was {kind!r}; expected {', '.join(known)}")
+    caution = known[kind]
+    return caution, policies if caution is None else [one if one.posture else paced(one) for one in policies]
 
 
 def _beside(on: Any, policies: list[Any]) -> list[dict[str, Any]]:
@@ -179,6 +180,8 @@ def _postures(rows: list[dict[str, Any]], what: str, title: str) -> Table:
 
 
 def _show(summary: dict[str, Any]) -> None:
+    from tercet.backtest.postures import clustered
+
     console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}", highlight=False)
     costs, parts = _table("IS bps", "95% interval", "sd", "CVaR95", "against twap"), _table(*PARTS.values())
     against = {row["policy"]: row for row in summary["paired"]}
@@ -191,6 +194,7 @@ def _show(summary: dict[str, Any]) -> None:
     console.print(costs, parts)
     if "posture" in summary:
         console.print(_postures(summary["posture"], "mean", "mean IS"), _postures(summary["posture"], "cvar95", "CVaR95"))
+        console.print(clustered(summary["posture"][0]), highlight=False)
     other, does = ("last", "pass us by") if summary["settings"]["hidden_first"] else ("first", "fill us first")
     shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]
     if shown:

@@ -6,15 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercet.cli.evaluated import Result, columns
-from tercet.cli.judged import Judging, given
-from tercet.cli.output import console
+from tercet.cli.evaluated import Result
+from tercet.cli.judging import CROWD, Judging, given, shown
 from tercet.errors import BadInput
 from tercet.market.store import SIDECAR
 from tercet.report import crashes as pages
 from tercet.report.page import interval, number, percent
 
-CROWD: Final = "crowd:"
 WIDE: Final = 150  # columns of a terminal, below which these of a table are in the page and the JSON alone
 SPARE: Final = ("an hour", "95%", "hits less depth's", "hits less volatility's")
 
@@ -65,8 +63,9 @@ def crashes(crowd: str, asked: Judging) -> Result:
         },
         "curves": [pages.curve(one.name, found.fallen - one.leads, one.leads > 0) for one in next(reversed(found.standings.values()))],
     }
+    tables = [shown(one["title"], one["rows"], WIDE, SPARE) for one in told["tables"]]
     lines = [pages.asked(told), pages.fitted(told)]
-    return Result([table(one) for one in told["tables"]], lines, told, lambda command: pages.page(told, command))
+    return Result(tables, lines, told, lambda command: pages.page(told, command))
 
 
 def row(one: Any) -> dict[str, str]:
@@ -87,15 +86,6 @@ def row(one: Any) -> dict[str, str]:
             "" if other is None else f"{percent(other.hits.estimate, 1)} ({interval(100 * other.hits.low, 100 * other.hits.high, 1)})"
         )
     return found
-
-
-def table(told: dict[str, Any]) -> Any:
-    """A table for the terminal, which shows the rest where it is wide."""
-    first, *others = (name for name in told["rows"][0] if console.width >= WIDE or name not in SPARE)
-    made = columns(first, *others, title=told["title"])
-    for each in told["rows"]:
-        made.add_row(*(each[name] for name in (first, *others)))
-    return made
 
 
 def recorded(folder: Path) -> Result:
@@ -120,8 +110,9 @@ def recorded(folder: Path) -> Result:
     }
     told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600}
     told["tables"] = [{"title": title, "rows": [state_row(one) for one in rates]} for title, rates in variants.items()]
+    tables = [shown(one["title"], one["rows"], WIDE, SPARE) for one in told["tables"]]
     line = f"{number(seconds / 3600, 2)} hours of {market.name}; how many of these alarms were false nobody knows."
-    return Result([table(one) for one in told["tables"]], [line], told, lambda command: pages.day(told, line, command))
+    return Result(tables, [line], told, lambda command: pages.day(told, line, command))
 
 
 def state_row(one: Any) -> dict[str, str]:

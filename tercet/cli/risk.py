@@ -49,7 +49,8 @@ def evaluate(
     """
     with extra("signals"):
         from tercet.cli.crashes import intraday, is_market
-        from tercet.cli.judged import KINDS, Judging
+        from tercet.cli.judged import KINDS
+        from tercet.cli.judging import Judging
     from tercet.report.files import write_whole
 
     if kind not in KINDS:
@@ -86,7 +87,8 @@ def posture(
     A file that cannot be read ends the command, with --follow in a posture that is blind, and goes on.
     """
     with extra("signals"):
-        from tercet.cli.judged import Judging, beginning, blind_now, posture_now
+        from tercet.cli.judging import Judging, beginning
+        from tercet.cli.posture import blind_now, posture_now
 
     if each <= 0 or (drawdown is not None and not 0 <= drawdown <= 1) or (follow and at is not None):
         raise BadInput(

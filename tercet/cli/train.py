@@ -41,6 +41,7 @@ def train(
     size: Annotated[str, typer.Option(help="Shares of the volume expected over the horizon: least,most.")] = "0.01,0.1",
     horizon: Annotated[str, typer.Option(help="How long a parent may take; of several, with commas, one is drawn.")] = "5min",
     step: Annotated[str, typer.Option(help="Time between decisions.")] = "5s",
+    posture: Annotated[str, typer.Option(help="off; intraday: what each second's warning allows is shown and binds.")] = "off",
     imitate: Annotated[bool, typer.Option("--imitate", help="Begin by imitating the schedule that does best.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
     change: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the learner.")] = None,
@@ -56,7 +57,7 @@ def train(
     from tercet.learn.settings import NFK, TrainSettings
     from tercet.learn.train import RunSettings
 
-    env = _terms(market, risk_aversion, size, horizon, step)
+    env = _terms(market, risk_aversion, size, horizon, step, posture)
     changes = _changes(change or [], (NfkSettings,) if algo == NFK else (TrainSettings, RunSettings))
     settings = TrainSettings(algo=algo, steps=steps, envs=envs, seed=seed).but(**changes.get(TrainSettings, {}))
     nfk = dataclasses.replace(NfkSettings(seed=seed), **changes.get(NfkSettings, {}))
@@ -74,10 +75,12 @@ def train(
         say_json({"policy": str(out), "card": file.card, "lineage": file.lineage})
     for row in file.card:
         console.print(CARD.format(**row), highlight=False)
-    console.print(f"wrote {out}: tercet backtest --market {market.partition(',')[0]} --step {step} --policies twap,{out}", highlight=False)
+    watched = "" if posture == "off" else f" --posture {posture}"
+    words = f"tercet backtest --market {market.partition(',')[0]} --step {step}{watched} --policies twap,{out}"
+    console.print(f"wrote {out}: {words}", highlight=False)
 
 
-def _terms(market: str, risk_aversion: float, size: str, horizon: str, step: str) -> "EnvSettings":
+def _terms(market: str, risk_aversion: float, size: str, horizon: str, step: str, posture: str) -> "EnvSettings":
     """What the command line says of episodes."""
     from tercet.envs.execution import EnvSettings
 
@@ -91,6 +94,7 @@ def _terms(market: str, risk_aversion: float, size: str, horizon: str, step: str
         size=_pair(size),
         horizon=tuple(horizon.split(",")),
         step=step,
+        posture=posture,
     )
 
 

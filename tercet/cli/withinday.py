@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tercet.cli.evaluated import Result
+from tercet.cli.judging import CROWD, Judging, curve, given, head, picked, plain, result, variance_rows
 from tercet.cli.output import console
 from tercet.errors import BadInput
 from tercet.market.calendar import NEW_YORK, SECOND
 
 if TYPE_CHECKING:
-    from tercet.cli.judged import Judging
     from tercet.risk.midpath import MidPath
     from tercet.risk.season import Season
 
-CROWD = "crowd:"
 CROWD_SEED = 0
 
 
@@ -33,9 +32,8 @@ def is_day(data: Path) -> bool:
     return str(data).startswith(CROWD) or data.is_dir()
 
 
-def intraday(asked: "Judging") -> Result:
+def intraday(asked: Judging) -> Result:
     """The league of a day, in the same three ways as that of days."""
-    from tercet.cli.judged import curve, given, head, picked, plain, result, variance_rows
     from tercet.market.calendar import clock
     from tercet.risk.intraday_league import IntradayLeagueSettings, forecasters, intraday_league
     from tercet.signals.days import nanoseconds
@@ -67,7 +65,7 @@ def intraday(asked: "Judging") -> Result:
     told["curves"] = [curve(name, found.known, np.sqrt(values)) for name, values in lines]
     told["unit"] = f"standard deviation over {settings.horizon_s} s, bps"
     told["season"] = asdict(season)
-    told["standings"] = [plain(one) for one in found.standings]
+    told["standings"] = plain(found.standings)
     return result(told)
 
 

@@ -25,6 +25,7 @@ from tercet.envs.render import Trail, ansi, rgb_array
 from tercet.envs.rewards import MADE, OWN_PARAMS, PARAMS, REWARD, REWARDS
 from tercet.envs.stepping import BLOCK, ENDED, FULL_LOG, MEMBER, RANGES, machine
 from tercet.errors import BadInput
+from tercet.execution.caution import CAUTION, POSTURES, CautionSettings
 from tercet.execution.observation import BOUND, FEATURES
 from tercet.execution.policy import ACTION, DECIDE, Policy
 from tercet.execution.tca import COST
@@ -70,6 +71,9 @@ class EnvSettings:
     feed_latency_ns: tuple[int, ...] = field(default=(LATENCY_NS,), metadata={"help": "constant, or a sample to draw from"})
     latency: tuple[float, float] = field(default=(1.0, 1.0), metadata={"help": "factor on both latencies"})
     fees: tuple[float, float] = field(default=(1.0, 1.0), metadata={"help": "factor on the instrument's fees"})
+    posture: str | CautionSettings = field(
+        default="off", metadata={"help": f"that is shown and binds: {', '.join(POSTURES)}, or settings of what watches the market"}
+    )
     bank: int = field(default=64, metadata={"help": "warmed start states"})
     bank_seed: int = field(default=0, metadata={"help": "of the start states"})
     part: str = field(default=ALL, metadata={"help": f"of a recorded session, and of start states: {', '.join(PARTS)}"})
@@ -94,6 +98,10 @@ class EnvSettings:
             (not np.isfinite(self.weights).all(), f"weights of rewards were {self.weights}; expected finite numbers"),
             (not self.horizon, "horizon was empty; expected one time or more"),
             (self.bank < 1, f"bank was {self.bank}; expected 1 or more"),
+            (
+                not isinstance(self.posture, CautionSettings) and self.posture not in tuple(POSTURES),
+                f"posture was {self.posture!r}; expected {', '.join(POSTURES)} or CautionSettings",
+            ),
             (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
             (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
@@ -121,6 +129,11 @@ class EnvSettings:
                 raise BadInput(f"{name} was {value!r}; expected {expected}")
             if many:
                 object.__setattr__(self, name, parts)
+
+    @property
+    def watches(self) -> CautionSettings | None:
+        """What watches the market; None where nobody does."""
+        return self.posture if isinstance(self.posture, CautionSettings) else POSTURES[self.posture]
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -192,6 +205,7 @@ class ExecutionMembers:
         count, features = self.count, len(FEATURES)
         self.sims = np.zeros(count, self.bank.sims.dtype).view(np.recarray)
         self.members = np.zeros(count, MEMBER).view(np.recarray)
+        self.cautions = np.zeros(count if len(self.bank.cautions) else 0, CAUTION)
         self.parents = np.zeros(count, PARENT).view(np.recarray)
         self._episodes, self._faulty = (self.members.view(np.ndarray)[name] for name in ("episode", "faulty"))
         self._set_pads()
@@ -202,7 +216,7 @@ class ExecutionMembers:
         self._threads = max(1, min(self.settings.threads or len(os.sched_getaffinity(0)), count // BLOCK))
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
         middle = count // 2
-        self._whole = self._part(slice(0, count))
+        self.whole = self._part(slice(0, count))
         self.halves = [self._part(rows) for rows in (slice(0, middle), slice(middle, count)) if rows.start < rows.stop]
 
     def _part(self, rows: slice) -> Part:
@@ -210,6 +224,7 @@ class ExecutionMembers:
         plain = (every.view(np.ndarray) for every in (self.sims, self.parents, self.members, self.bank.templates, self.bank.sims))
         sims, parents, members, templates, begun = plain
         market = (sims[rows], _bytes(sims)[rows], _bytes(begun))
+        watched = (_bytes(self.cautions)[rows], _bytes(self.bank.cautions))
         choices = (self._chosen[rows], self._decide_at, self._earn_at, self._params)
         terms = (parents[rows], templates, self.bank.volumes, self._ranges, members[rows])
         written = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
@@ -217,7 +232,7 @@ class ExecutionMembers:
         return Part(
             rows,
             machine(sims.dtype, scratch_type, self.bank.events is not None),
-            (choices, market, self.bank.events, terms),
+            (choices, market, watched, self.bank.events, terms),
             tuple(every[rows] for every in written),
             [np.zeros(1, scratch_type) for _ in range(self._threads)],
             self._pool,
@@ -235,8 +250,8 @@ class ExecutionMembers:
         """Begin the next episode of those members."""
         self._wanted[:] = False
         self._wanted[places] = True
-        self._whole.start(self._wanted)
-        self._whole.finish()
+        self.whole.start(self._wanted)
+        self.whole.finish()
         if self._trails:
             for place in np.atleast_1d(places).tolist():
                 self._trails[place].begin(self._view(place))
@@ -247,22 +262,21 @@ class ExecutionMembers:
         """
         if not self._episodes.all():
             raise BadInput("a member has begun no episode; expected `begin` before the first step")
-        self._choose(actions, self._whole.rows)
-        self._whole.start(self._nobody)
-        self._whole.finish()
+        self.start(self.whole, actions)
+        self.whole.finish()
         for place, trail in enumerate(self._trails):
             trail.step(self._view(place), bool(self.terminated[place]))
-        self._refuse_faulty(self._whole)
+        self._refuse_faulty(self.whole)
 
-    def start(self, half: Part, actions: NDArray[Any]) -> None:
-        """Begin a step of one of the `halves`, on the other threads: two halves, one after the other, are what `step` is."""
-        self._choose(actions, half.rows)
-        half.start(self._nobody)
+    def start(self, part: Part, actions: NDArray[Any]) -> None:
+        """Begin a step of the `whole`, or of one of the `halves`, on the other threads; both halves in turn are what `step` is."""
+        self._choose(actions, part.rows)
+        part.start(self._nobody)
 
-    def finish(self, half: Part) -> None:
+    def finish(self, part: Part) -> None:
         """End it. Raises as `step` does, when the other half has ended its own too."""
-        half.finish()
-        self._refuse_faulty(half)
+        part.finish()
+        self._refuse_faulty(part)
 
     def _choose(self, actions: NDArray[Any], rows: slice) -> None:
         space, given = self.actions.space, np.asarray(actions)
@@ -314,17 +328,21 @@ class ExecutionMembers:
 
     def snapshot(self) -> Any:
         """The whole state, to give to `restore`."""
-        arrays = (self.sims, self.members, self.parents, self.observations, self.masks)
-        return [array.tobytes() for array in arrays]
+        return [array.tobytes() for array in self._arrays()]
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.sims, self.members, self.parents, self.observations, self.masks, self.cautions
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot of members like these."""
-        arrays = (self.sims, self.members, self.parents, self.observations, self.masks)
+        arrays = self._arrays()
         if len(state) != len(arrays) or any(len(kept) != array.nbytes for kept, array in zip(state, arrays, strict=True)):
             raise BadInput("the snapshot was of other members; expected as many of the same market")
         for kept, array in zip(state, arrays, strict=True):
             array.view(np.uint8).reshape(-1)[:] = np.frombuffer(kept, np.uint8)
-        self._set_pads()  # a trained policy's settings mean nothing outside of the process that took the snapshot
+        self._set_pads()  # a trained policy's settings mean nothing outside of the process that took the snapshot, nor does an address
+        if len(self.cautions):
+            self.members.course.caution = self.cautions.ctypes.data + self.cautions.itemsize * np.arange(self.count)
         for place, trail in enumerate(self._trails):
             trail.begin(self._view(place))
 
@@ -343,14 +361,14 @@ class ExecutionMembers:
 
 
 def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:
-    return rows.view(np.uint8).reshape(len(rows), -1)
+    return rows.view(np.uint8).reshape(len(rows), rows.itemsize)
 
 
 def bank_of(settings: EnvSettings, markets: tuple[Market, ...]) -> Bank:
     """The start states of those settings."""
     horizons = tuple(duration(horizon) for horizon in settings.horizon)
     slowest = int(max(settings.feed_latency_ns) * settings.latency[1])
-    return fill_bank(markets, settings.bank, horizons, slowest, settings.bank_seed, settings.part)
+    return fill_bank(markets, settings.bank, horizons, slowest, settings.bank_seed, settings.part, settings.watches)
 
 
 def with_changes(settings: EnvSettings, **changes: Any) -> EnvSettings:

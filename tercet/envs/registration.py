@@ -16,6 +16,7 @@ DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "Thin": {"market": "crowd:thin"},
     "Trending": {"market": "crowd:trending"},
     "Crash": {"market": "crowd:crash"},
+    "CrashWatched": {"market": "crowd:crash", "posture": "intraday"},
     "Switching": {"market": "crowd:switching"},
     "Signal": {"market": "crowd:signal"},
     "SignalShuffled": {"market": "crowd:signal-shuffled"},

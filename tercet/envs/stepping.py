@@ -209,6 +209,13 @@ def choose(member, entries, horizons):
     return int(uniform(member.seed, HORIZON, member.episode) * horizons)
 
 
+@compiled(inline="always")
+def copy(there, here):
+    """The bytes of one record into another's; a slice would take two seconds to compile."""
+    for k in range(len(here)):
+        here[k] = there[k]
+
+
 @compiled
 def want_member(place, sims, members, parents, ahead):
     """Want what a step touches of the member at a place, and the head of the simulation after it, where there are such members."""
@@ -221,13 +228,14 @@ def want_member(place, sims, members, parents, ahead):
         want_head(sims[place + 1], sims.ctypes.data + (place + 1) * sims.itemsize, ahead)
 
 
-def step_members(taken, wanted, choices, market, events, terms, scratches, results):
+def step_members(taken, wanted, choices, market, watched, events, terms, scratches, results):
     """One step of every member, and who has ended begins anew; or, given `wanted`, those begin and none steps.
 
     Threads that call it at once share the work: each goes on with the BLOCK of members that nobody has taken yet.
     """
     actions, decide, earn, params = choices
     sims, sim_bytes, bank_bytes = market
+    cautions, begun_cautions = watched
     parents, templates, volumes, ranges, members = terms
     observations, final_observations, rewards, terminated, masks = results
     scratch, drawn_from, begins_only = scratches[0], ranges[0], len(wanted) > 0
@@ -258,9 +266,11 @@ def step_members(taken, wanted, choices, market, events, terms, scratches, resul
                 mask(member.views[member.seen], drawn_from.mask, masks[i])
         if begins:
             horizon = choose(member, templates.shape[0], templates.shape[1])
-            here, there = sim_bytes[i], bank_bytes[member.entry]
-            for k in range(len(here)):  # a slice would take two seconds to compile
-                here[k] = there[k]
+            copy(bank_bytes[member.entry], sim_bytes[i])
+            member.course.caution = 0
+            if len(cautions) > 0:
+                copy(begun_cautions[member.entry], cautions[i])
+                member.course.caution = cautions[i].ctypes.data
             parents[i] = templates[member.entry, horizon]
             open_episode(sim, recorded, parent, volumes[member.entry, horizon], drawn_from, member, scratch)
             observe(member.views[member.seen], drawn_from.usual, 0, observations[i])
@@ -273,7 +283,8 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool
     """`step_members` compiled for simulations of that type, with a recorded day's events or without."""
     record, array, group = numba.from_dtype, types.Array, types.Tuple
     events = array(record(EVENT), 1, "C") if recorded else types.none
-    market = group((array(record(sim_type), 1, "C"), array(types.uint8, 2, "C"), array(types.uint8, 2, "C")))
+    bytes_ = array(types.uint8, 2, "C")
+    market = group((array(record(sim_type), 1, "C"), bytes_, bytes_))
     terms = group(
         (
             array(record(PARENT), 1, "C"),
@@ -287,4 +298,5 @@ def machine(sim_type: np.dtype[Any], scratch_type: np.dtype[Any], recorded: bool
     choices = group((array(types.float64, 2, "C"), types.int64, types.int64, array(record(PARAMS), 1, "C")))
     results = group((floats, floats, array(types.float64, 1, "C"), array(types.boolean, 1, "C"), flags))
     places = (array(types.int64, 1, "C"), array(types.boolean, 1, "C"))
-    return compiled(types.void(*places, choices, market, events, terms, array(record(scratch_type), 1, "C"), results))(step_members)
+    given = (*places, choices, market, group((bytes_, bytes_)), events, terms, array(record(scratch_type), 1, "C"), results)
+    return compiled(types.void(*given))(step_members)

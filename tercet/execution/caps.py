@@ -12,7 +12,7 @@ NORMAL, CAUTIOUS, DEFENSIVE, HALT = range(4)
 STATES: Final = ("NORMAL", "CAUTIOUS", "DEFENSIVE", "HALT")
 PARTICIPATION: Final = (1.0, 0.75, 0.5, 0.0)  # of a parent's highest
 CHILD: Final = (1.0, 0.5, 0.25, 0.0)  # of the largest child order; a parent worked by compiled code: of all its lots
-PASSIVE: Final = (0.0, 0.25, 0.5, 1.0)  # least share of orders that wait in the book instead of crossing
+PASSIVE: Final = (0.0, 0.25, 0.5, 1.0)  # of what is left of a parent, least share that one child may not cross with
 EXPOSURE: Final = (1.0, 0.75, 0.4, 0.0)  # of gross and net exposure, and of that to one name
 
 
@@ -35,6 +35,12 @@ def largest_child(view):
     """Lots of one child, at most."""
     share = CHILD[level_of(view.posture)]
     return max(int(share * view.lots), 1) if share > 0.0 else 0
+
+
+@compiled
+def most_crossing(view):
+    """Lots with which one child may cross the spread, at most: rounded up, so that the last one can."""
+    return math.ceil((1.0 - PASSIVE[level_of(view.posture)]) * (view.lots - view.filled))
 
 
 @compiled

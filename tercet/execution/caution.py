@@ -122,6 +122,9 @@ class CautionSettings:
         return rows
 
 
+POSTURES: Final = {"off": None, "intraday": CautionSettings()}  # what watches a market, in a word: nobody, or the shipped settings
+
+
 @compiled
 def latch(left, value, enters, leaves, dwell):
     """Which of states 1 to 3 holds, by a value of which less is worse; 0: none.

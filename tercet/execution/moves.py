@@ -10,7 +10,7 @@ import math
 from tercet.book.records import CANCELLING, REPLACE_OWN
 from tercet.book.state import LIMIT
 from tercet.compiled import compiled
-from tercet.execution.caps import halted
+from tercet.execution.caps import halted, largest_child, most_crossing
 from tercet.execution.policy import policy, post
 from tercet.execution.schedules import first_own, near_touch
 from tercet.execution.working import allowance
@@ -31,15 +31,23 @@ def far_touch(view):
 
 @compiled
 def keep(view, pad, tick, lots):
-    """Keep one order of `lots` at `tick`: one that stands there and is large enough keeps its place. Returns the count of children."""
+    """Keep one order of `lots` at `tick`: one that stands there and is large enough keeps its place. Returns the count of children.
+
+    Where the posture allows fewer, one that has half of those left keeps its place too.
+    """
     lots = min(lots, view.lots - view.filled)
+    allowed = min(lots, largest_child(view))
     place = first_own(view)
     if lots <= 0:
         return 0
     if place < 0:
         return post(view, pad, 0, lots, tick, False)
     own = view.own[place]
-    if own.state == CANCELLING or own.slot == 0 or (own.tick == tick and own.lots == lots):
+    if (
+        own.state == CANCELLING
+        or own.slot == 0
+        or (own.tick == tick and (own.lots == lots or (allowed < lots and 2 * own.lots >= allowed)))
+    ):
         return 0
     child = pad.children[0]
     child.verb = REPLACE_OWN
@@ -112,13 +120,14 @@ def mask(view, kind, out):
     if kind != DISCRETE:
         return
     out[0] = True
+    largest = most_crossing(view)
     for where in range(5):
         fits = within(view, tick_at(view, where)) and free
         if where in (IMPROVE, MID):
             fits = fits and spread > (1 if where == IMPROVE else 3)
         for share in range(3):
-            cautious = where != CROSS or SHARES[share] <= 1.0 - view.posture or share == 0
-            out[1 + 3 * where + share] = fits and cautious
+            capped = where == CROSS and share > 0 and share_of(view, SHARES[share]) > largest
+            out[1 + 3 * where + share] = fits and not capped
 
 
 @compiled

@@ -10,7 +10,7 @@ The defaults were chosen on training seeds of `crowd:crash` and `crowd:calm` amo
 from DEFENSIVE on, over 5 to 60 s. That crowd's falls do not come back: where they do, hastening sells low.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tercet.book.records import SUBMIT
@@ -79,6 +79,5 @@ def paced(inner: Policy, settings: PaceSettings | None = None) -> Policy:
         raise ValueError(f"policy {inner.name} has {len(inner.settings)} settings; expected {STATE} at most to heed a posture")
     room = (0.0,) * (STATE - len(inner.settings))
     address = float(address_of(inner.decide, DECIDE))
-    return Policy(
-        inner.name, heeding, (*inner.settings, *room, float(how.state), how.hasten_s, float(how.wait), how.least, address), inner.step_ns
-    )
+    own = (float(how.state), how.hasten_s, float(how.wait), how.least, address)
+    return replace(inner, decide=heeding, settings=(*inner.settings, *room, *own))

@@ -44,6 +44,7 @@ class Policy:
     decide: Any
     settings: tuple[float, ...] = field(default=())
     step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
+    posture: bool = False  # it was trained with one
 
     def new_pad(self) -> Any:
         """A pad with this policy's settings, blank memory and no children."""

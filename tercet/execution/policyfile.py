@@ -81,6 +81,7 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     actions: str  # discrete, continuous or price-level
     masked: bool = False  # it chooses among open moves only
     step_ns: int  # between decisions
+    posture: bool = False  # it was shown one, which bound it, in training
     usual: dict[str, float]
     network: Network | None = None
     table: Table | None = None

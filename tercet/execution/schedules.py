@@ -134,11 +134,14 @@ def pov(view, pad):
 
 @policy
 def submit_and_leave(view, pad):
-    """One limit order for all at the near touch, left there (Nevmyvaka, Kearns, Papandreou & Sycara 2005)."""
-    if pad.memory[0] != 0.0:
-        return 0
-    pad.memory[0] = 1.0
-    return post(view, pad, 0, view.lots, near_touch(view))
+    """One limit order for all at the near touch, left there (Nevmyvaka, Kearns, Papandreou & Sycara 2005).
+
+    What a cap has not let it send follows at the same price.
+    """
+    if pad.memory[0] == 0.0:
+        pad.memory[0] = near_touch(view)
+    missing = view.lots - view.filled - view.open
+    return post(view, pad, 0, missing, int(pad.memory[0])) if missing > 0 else 0
 
 
 @policy

@@ -1,7 +1,8 @@
 """DoubleDQN: Stable-Baselines3's DQN for many environments at once.
 
 What differs: the target is that of van Hasselt, Guez & Silver (2016) where `double`; exploration is drawn for each environment, not
-once for all of them; a step's batches come from the replay buffer in one go.
+once for all of them; a step's batches come from the replay buffer in one go; and where other threads step the members, updates are
+made meanwhile, by one thread: of the transitions before that step, however many threads there are.
 """
 
 from typing import Any
@@ -10,7 +11,12 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 from stable_baselines3 import DQN
+from stable_baselines3.common.type_aliases import RolloutReturn
+from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional
+
+from tercet.envs.execution import ExecutionMembers
+from tercet.learn.vecenv import LearnerVecEnv
 
 
 class DoubleDQN(DQN):
@@ -44,8 +50,22 @@ class DoubleDQN(DQN):
             actions, _ = self.predict(self._last_obs)
         return actions, actions
 
+    def collect_rollouts(self, env: VecEnv, *args: Any, **options: Any) -> RolloutReturn:
+        """DQN's, with the updates in it where they can be made aside."""
+        if isinstance(env, LearnerVecEnv) and isinstance(env.members, ExecutionMembers):
+            env.meanwhile = self._update_aside
+        return super().collect_rollouts(env, *args, **options)
+
+    def _update_aside(self) -> None:
+        if self.num_timesteps > self.learning_starts:
+            self._update_often(self.gradient_steps, self.batch_size)
+
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """So many updates on batches of transitions drawn anew."""
+        """So many updates on batches of transitions drawn anew, where none were made aside."""
+        if getattr(self.env, "meanwhile", None) is None:
+            self._update_often(gradient_steps, batch_size)
+
+    def _update_often(self, gradient_steps: int, batch_size: int) -> None:
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         drawn = self.replay_buffer.sample(gradient_steps * batch_size)  # type: ignore[union-attr]  # made by _setup_model

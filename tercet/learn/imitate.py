@@ -44,7 +44,7 @@ class Teacher:
         return f"{f'Almgren-Chriss {self.urgency:g}' if self.urgency else 'TWAP'}, {WHERE[self.place]}"
 
     def __call__(self, observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[Any]:
-        """Actions, (count,) or (count, 2). A move that is masked is replaced by crossing, and that by none."""
+        """Actions, (count,) or (count, 2). A move that is masked is replaced by crossing, with less where less may, and that by none."""
         time, left = observations[:, TIME].astype(np.float64), np.maximum(observations[:, LEFT].astype(np.float64), 1e-9)
         tick = self.step_s / (300.0 * np.exp(observations[:, HORIZON].astype(np.float64)))
         last = time <= 1.5 * tick
@@ -56,6 +56,8 @@ class Teacher:
         wanted = np.where(due < 0.5 * SHARES[0], 0, 1 + len(SHARES) * place + share)
         rows = np.arange(len(wanted))
         crossing = 1 + len(SHARES) * CROSS + share
+        for _ in SHARES[1:]:
+            crossing = np.maximum(np.where(masks[rows, crossing], crossing, crossing - 1), 1 + len(SHARES) * CROSS)
         return np.where(masks[rows, wanted], wanted, np.where(masks[rows, crossing], crossing, 0))
 
     def _planned(self, time: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -66,6 +66,7 @@ def produce(order: Order, tell: Tell = silent, say: Warn = silent) -> PolicyFile
         actions=ACTIONS[order.settings.algo],
         masked=order.settings.algo == PPO,
         step_ns=duration(env.step),
+        posture=env.watches is not None,
         usual={name: float(market.bank.usual[name]) for name in market.bank.usual.dtype.names},
         lineage=lineage(order, market.markets, learned.pop("imitated", False)),
         **learned,

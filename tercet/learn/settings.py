@@ -19,7 +19,7 @@ class TrainSettings:
     steps: int = field(default=2_000_000, metadata={"help": "environment steps, of all environments together"})
     envs: int = field(default=1024, metadata={"help": "environments side by side"})
     seed: int = field(default=0, metadata={"help": "of weights, exploration and episodes"})
-    threads: int = field(default=0, metadata={"help": "of the network's arithmetic; 0: all cores"})
+    threads: int = field(default=0, metadata={"help": "of the network's arithmetic where no market runs beside it; 0: all cores"})
     device: str = field(default="auto", metadata={"help": "auto (a GPU where there is one), cpu or cuda"})
     hidden: tuple[int, ...] = field(default=(64, 64), metadata={"help": "widths of the hidden layers"})
     activation: str = field(default="relu", metadata={"help": "relu or tanh"})

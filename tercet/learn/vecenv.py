@@ -1,6 +1,6 @@
 """MemberVecEnv: all members as one Stable-Baselines3 VecEnv, with what its Monitor would tell and sb3-contrib's masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from tercet.envs.execution import BrokenStep
+from tercet.envs.execution import BrokenStep, ExecutionMembers
 from tercet.envs.members import Members
 from tercet.envs.vector import MemberVectorEnv
 from tercet.errors import BadInput
@@ -51,7 +51,7 @@ class MemberVecEnv(VecEnv):
         """One decision of every member. Raises BadInput before anything has moved where an action is outside the space."""
         members = self.members
         try:
-            members.step(self._chosen)
+            self._step_members()
         except BrokenStep as fault:
             self._count()
             anew = members.terminated.copy()
@@ -63,6 +63,9 @@ class MemberVecEnv(VecEnv):
         infos = self._infos(ended)
         self._returns[ended], self._lengths[ended] = 0.0, 0
         return members.observations.copy(), members.rewards.astype(np.float32) * self.reward_scale, ended, infos
+
+    def _step_members(self) -> None:
+        self.members.step(self._chosen)
 
     def _count(self) -> None:
         self._returns += self.members.rewards
@@ -133,7 +136,22 @@ class MemberVecEnv(VecEnv):
 
 
 class LearnerVecEnv(MemberVecEnv):
-    """The same for learners of `agents`, which hear nothing of infos: all stay empty. Masks come as the list of one array for all."""
+    """The same for learners of `agents`, which hear nothing of infos: all stay empty. Masks come as the list of one array for all.
+
+    meanwhile: what the learner does during a step of members that other threads work on; None: it waits.
+    """
+
+    meanwhile: Callable[[], None] | None = None
+
+    def _step_members(self) -> None:
+        members = self.members
+        if self.meanwhile is None or not isinstance(members, ExecutionMembers):
+            return super()._step_members()
+        members.start(members.whole, self._chosen)
+        try:
+            self.meanwhile()
+        finally:
+            members.finish(members.whole)
 
     def _infos(self, ended: NDArray[np.bool_]) -> list[dict[str, Any]]:
         return self._empty

@@ -10,6 +10,8 @@ from tercet.orders.checks import (
     worst,
 )
 
+SHARES = 5  # of limits that a posture leaves: of one order, participation, gross, net, one name
+
 
 @compiled
 def recount(scopes, cell, symbol, strategy):
@@ -250,3 +252,25 @@ def tire(scopes, strategy, now, window):
     scope.repeats += 1
     if counted(scope.repeat_times, scope.repeats, now - window) > scope.most_repeats:
         scope.tired = 1
+
+
+@compiled
+def tighten(scopes, symbols, bare_scopes, bare_symbols, shares):
+    """Write SHARES of the limits of bare records into the gate's; of none (inf) a share is none, but no share is 0."""
+    for i in range(len(scopes)):
+        scopes[i].most_gross = scaled(bare_scopes[i].most_gross, shares[2])
+        scopes[i].most_net = scaled(bare_scopes[i].most_net, shares[3])
+    for i in range(len(symbols)):
+        symbol, bare = symbols[i], bare_symbols[i]
+        symbol.most_lots = scaled(bare.most_lots, shares[0])
+        symbol.most_value = scaled(bare.most_value, shares[0])
+        symbol.adv_share = scaled(bare.adv_share, shares[1])
+        symbol.volume_share = scaled(bare.volume_share, shares[1])
+        symbol.most_position = scaled(bare.most_position, shares[4])
+        symbol.most_firm_position = scaled(bare.most_firm_position, shares[4])
+
+
+@compiled
+def scaled(limit, share):
+    """A share of a limit."""
+    return limit * share if share > 0.0 else 0.0

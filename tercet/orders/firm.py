@@ -10,7 +10,7 @@ from tercet.errors import BadInput
 from tercet.orders import checks, exposure
 from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
 from tercet.orders.limits import Limits, Scope
-from tercet.orders.tightening import ALL, BLIND, Shares, tighten, worse
+from tercet.orders.tightening import ALL, BLIND, Shares, worse
 
 NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
@@ -65,7 +65,8 @@ class Firm:
                 self.instruments[name] = 0
         for name, seconds in {**times, "dead": waits.heartbeat_s * waits.missed}.items():
             self.windows[name] = int(min(seconds * NS, ALWAYS))
-        tighten(self.scopes, self.instruments, worse(self.shares, BLIND) if self.blind else self.shares)
+        records = self.scopes.view(np.recarray), self.instruments.view(np.recarray)
+        exposure.tighten(*records, *records, np.array(worse(self.shares, BLIND) if self.blind else self.shares))
         self._date_posture()
 
     def heed(self, shares: Shares, state: str, time: int) -> bool:

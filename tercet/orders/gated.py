@@ -18,6 +18,7 @@ from tercet.orders.checks import RULES
 from tercet.orders.firm import Firm
 from tercet.orders.gating import BOX, LAST, gate_decide
 from tercet.orders.limits import Limits
+from tercet.orders.tightening import AT
 
 
 @dataclass(frozen=True)
@@ -59,5 +60,6 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
         box["scopes"][row] = firm.scopes[place]
     box["scopes"]["above"] = 1, 2, -1
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
+    box["bare_scopes"], box["bare_symbols"], box["shares"] = box["scopes"], box["symbols"], AT
     box["inner"] = address_of(inner.decide, DECIDE)
-    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, fresh)
+    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, fresh)

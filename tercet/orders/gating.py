@@ -11,12 +11,13 @@ import numpy as np
 from tercet.book.records import CANCEL_OWN, FREE, REPLACE_OWN
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
+from tercet.execution.caps import STATES, level_of
 from tercet.execution.policy import DECIDE, SETTINGS, policy
-from tercet.execution.working import allowance
+from tercet.execution.working import allowance, largest_of
 from tercet.intrinsics import array_at, function_at
 from tercet.market.events import BUY
 from tercet.orders.checks import BUCKETS, CELL, OPEN, ORDER, RESTING, RULES, SCOPE, SYMBOL, VERDICT, WINDOWS
-from tercet.orders.exposure import count_message, recount, take, trade_volume
+from tercet.orders.exposure import SHARES, count_message, recount, take, tighten, trade_volume
 from tercet.orders.judge import judge
 
 OWN_PLACES: Final = 16
@@ -26,6 +27,10 @@ BOX: Final = np.dtype(
         ("inner", np.int64),  # the address of the policy's decide
         ("scopes", SCOPE, 3),  # strategy, desk, firm
         ("symbols", SYMBOL, (1,)),
+        ("bare_scopes", SCOPE, 3),  # with the limits of which a posture leaves shares
+        ("bare_symbols", SYMBOL, (1,)),
+        ("shares", np.float64, (len(STATES), SHARES)),  # that each state leaves
+        ("level", np.int64),  # of the posture that binds now
         ("cells", CELL, (1, 1)),
         ("resting", RESTING, OWN_PLACES + 8),
         ("windows", WINDOWS, (1,)),
@@ -42,8 +47,12 @@ decide_at: Any = function_at(DECIDE)
 
 @compiled
 def see(box, view):
-    """Bring the gate's records to what a VIEW shows."""
+    """Bring the gate's records to what a VIEW shows, and its limits to what the posture leaves of them."""
     symbol, cell, scopes = box.symbols[0], box.cells[0, 0], box.scopes
+    level = level_of(view.posture)
+    if level != box.level:
+        tighten(scopes, box.symbols, box.bare_scopes, box.bare_symbols, box.shares[level])
+        box.level = level
     symbol.bid, symbol.ask, symbol.marked, symbol.phase = view.bid, view.ask, view.now, OPEN
     if 0 < view.bid < view.ask:
         symbol.reference = view.mid
@@ -83,11 +92,12 @@ def passes(box, view, child):
         count_message(box.scopes, 0, view.now)
         return True
     symbol, order = box.symbols[0], box.orders[0]
-    lots, order.replaces, place = min(child.lots, allowance(view)), -1, OWN_PLACES
+    largest = largest_of(child, view)  # as much as is sent
+    lots, order.replaces, place = min(child.lots, allowance(view), largest), -1, OWN_PLACES
     if child.verb == REPLACE_OWN:
         for i in range(OWN_PLACES):
             if view.own[i].state != FREE and view.own[i].handle == child.handle:
-                lots, order.replaces = child.lots - view.own[i].filled, i
+                lots, order.replaces = min(child.lots - view.own[i].filled, largest), i
     if lots <= 0:
         return True  # the parent's terms will drop it
     if child.kind == MARKET and child.verb != REPLACE_OWN:

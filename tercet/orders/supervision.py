@@ -1,11 +1,14 @@
 """What people and watchers do to a gate: kill and arm, reduce, override one order, change limits, block what does not reconcile."""
 
+from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Command, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
-from tercet.orders.firm import NS
+from tercet.orders.firm import NEVER, NS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
 from tercet.orders.tightening import shares_of
@@ -64,17 +67,25 @@ def cancels(gate: Gate, scope: str, now: int) -> list[Cancel]:
     return [Cancel(id=f"kill-{now}-{target}", target=target, time=now) for target in hit]
 
 
-def watch(gate: Gate, now: int) -> list[Cancel]:
+class Told(msgspec.Struct):
+    """What `tercet risk posture --json FILE` writes, as far as a gate reads it."""
+
+    posture: Posture
+
+
+def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
     """Look at every scope, apart from who trades: call it each second. Tells an alert when something begins to be wrong, and returns the
     cancels of all that is open where nothing may be any more: of strategies that are dead, of scopes that losses have halted.
+
+    posture: the file that `tercet risk posture --follow --json FILE` keeps, which is heeded whenever it tells anew.
     """
-    firm = gate.firm
+    firm, unread = gate.firm, {} if posture is None else _heed_file(gate, posture, now)
     firm.tick(now)
     for symbol in firm.symbols:
         _watch_symbol(gate, symbol, now)
     found: dict[str, Cancel] = {}
     for scope in ("firm", *(f"desk.{name}" for name in firm.limits.desk), *(f"strategy.{name}" for name in firm.limits.strategy)):
-        wrong = breaches(gate, scope, now)
+        wrong = breaches(gate, scope, now) | (unread if scope == "firm" else {})
         for rule, text in wrong.items():
             if (scope, rule) not in gate.alerted:
                 gate.alert(rule, scope, text, now)
@@ -152,6 +163,21 @@ def heed(gate: Gate, posture: Posture, now: int) -> None:
     if firm.heed(shares, posture.state, posture.time):
         left = ", ".join(f"{name} {share:g}" for name, share in shares._asdict().items())
         gate.alert("limits_change", "firm", f"posture {posture.state} ({posture.reason}): shares of the limits are {left}", now)
+
+
+def _heed_file(gate: Gate, file: Path, now: int) -> dict[str, str]:
+    """Heed what a file tells if it is newer; what is wrong with it, by rule: then the last posture counts until it is too old, and where
+    there was none it is as if one were.
+    """
+    try:
+        told = msgspec.json.decode(file.read_bytes(), type=Told).posture
+        if told.time > gate.firm.posture_time:
+            heed(gate, told, now)
+    except Exception as error:  # whatever stands in a file, the watch goes on
+        if gate.firm.posture_time == NEVER and not gate.firm.blind:
+            gate.firm.lose_sight()
+        return {"posture": f"{file} was not heeded: {error}; expected what tercet risk posture --follow --json writes"}
+    return {}
 
 
 def refuse_new_names(old: Limits, new: Limits) -> None:

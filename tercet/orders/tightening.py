@@ -5,9 +5,6 @@ A HALT leaves no exposure, so that nothing but cancels and what reduces a positi
 
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tercet.execution import caps
 from tercet.messages import Posture
 
@@ -22,10 +19,13 @@ class Shares(NamedTuple):
     name: float = 1.0  # positions in one instrument
 
 
-ALL: Final = Shares()
-_EXPOSURE: Final = caps.EXPOSURE[caps.DEFENSIVE]
-BLIND: Final = Shares(caps.CHILD[caps.DEFENSIVE], caps.PARTICIPATION[caps.DEFENSIVE], _EXPOSURE, _EXPOSURE, _EXPOSURE)
-NOTHING: Final = BLIND._replace(gross=0.0, net=0.0, name=0.0)  # of exposure
+def _at(state: int) -> Shares:
+    most, exposure = min(state, caps.DEFENSIVE), caps.EXPOSURE[state]
+    return Shares(caps.CHILD[most], caps.PARTICIPATION[most], exposure, exposure, exposure)
+
+
+AT: Final = tuple(_at(state) for state in range(len(caps.STATES)))
+ALL, BLIND, NOTHING = AT[caps.NORMAL], AT[caps.DEFENSIVE], AT[caps.HALT]  # NOTHING: of exposure
 
 
 def shares_of(posture: Posture) -> Shares:
@@ -38,22 +38,3 @@ def shares_of(posture: Posture) -> Shares:
 def worse(one: Shares, other: Shares) -> Shares:
     """The lesser of each."""
     return Shares(*map(min, one, other))
-
-
-def tighten(scopes: NDArray[np.void], instruments: NDArray[np.void], shares: Shares) -> None:
-    """Scale limits that stand in the gate's records; of none (inf) a share is none, but no share of it is 0."""
-    scopes["most_gross"] = _scaled(scopes["most_gross"], shares.gross)
-    scopes["most_net"] = _scaled(scopes["most_net"], shares.net)
-    for name, share in (
-        ("most_lots", shares.child),
-        ("most_value", shares.child),
-        ("adv_share", shares.participation),
-        ("volume_share", shares.participation),
-        ("most_position", shares.name),
-        ("most_firm_position", shares.name),
-    ):
-        instruments[name] = _scaled(instruments[name], share)
-
-
-def _scaled(limits: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    return limits * share if share > 0.0 else np.zeros_like(limits)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tercet.backtest.postures import clustered
 from tercet.report.page import interval, number, safe, table
 from tercet.report.tables import Row
 
@@ -19,5 +20,5 @@ def beside(rows: Sequence[Row]) -> list[str]:
         tails = number(row["off_cvar95_bps"]), number(row["on_cvar95_bps"]), number(row["cvar95_bps"])
         values = (row["policy"], row["side"], *means, *tails, interval(row["cvar95_low"], row["cvar95_high"]))
         cells.append([("", safe(str(value))) for value in values])
-    note = "Shortfall in bps of the same parents with the intraday posture and without; intervals by blocks of time, the same for both."
+    note = f"Shortfall in bps of the same parents with the intraday posture and without, paired: {clustered(rows[0])}."
     return ["<h2>With the posture and without</h2>", f'<p class="note">{note}</p>', table(TITLES, cells, left=(1,))]

@@ -27,6 +27,7 @@ from tercet.sim.state import new_scratch
 TRAINING, TEST = 1, 2  # parts of the seeds: no session is in both
 MOST_DRAWN: Final = 3  # sessions for each crash that is wanted, after which it is given up
 BATCH: Final = 16
+SELLER: Final = SellerSettings()
 DATE: Final = date(2000, 1, 3)
 
 
@@ -38,8 +39,8 @@ class CrashSettings:
     crashes: int = field(default=300, metadata={"help": "of each part, training and test"})
     quiet: int = field(default=600, metadata={"help": "sessions without the seller, of each part"})
     onset_s: tuple[float, float] = field(default=(900.0, 2100.0), metadata={"help": "seconds into the session, drawn evenly"})
-    share: tuple[float, float] = field(default=(0.1, 0.4), metadata={"help": "of what others trade that it sells, drawn evenly"})
-    lots: tuple[float, float] = field(default=(1e5, 4e5), metadata={"help": "that it sells in all, drawn evenly in logarithms"})
+    share: tuple[float, float] = field(default=SELLER.share, metadata={"help": "of what others trade that it sells, drawn evenly"})
+    lots: tuple[float, float] = field(default=SELLER.lots, metadata={"help": "that it sells in all, drawn evenly in logarithms"})
     window_s: float = field(default=900.0, metadata={"help": "after the onset, in which the mid must fall"})
     move_s: float = field(default=300.0, metadata={"help": "over which quiet moves are measured"})
     depth: float = field(default=4.0, metadata={"help": "of them that a crash falls"})
@@ -91,7 +92,7 @@ def drawn(settings: CrashSettings, part: int, number: int, crash: bool) -> Sessi
     if crash:
         clock, business = season_clock(base, hours.open_ns, hours.close_ns)
         at = float(np.interp(begins + onset * SECOND, clock, business)) / SECOND
-        crowd = replace(base, seller=SellerSettings(onset_s=at, share=share, lots=lots))
+        crowd = replace(base, seller=SellerSettings(onset_s=(at, at), share=(share, share), lots=(lots, lots)))
     sim = open_crowd(crowd, int(rng.integers(2**40)), hours.open_ns, hours.close_ns, begins)
     return followed(sim, NO_EVENTS, begins, settings.seconds, int(onset) - 1 if crash else 0)
 

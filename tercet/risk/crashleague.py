@@ -30,7 +30,7 @@ from tercet.risk.detectors import (
 )
 from tercet.risk.league import Tell
 from tercet.risk.posture import CAPS, State
-from tercet.signals.resample import Interval
+from tercet.signals.resample import Interval, percentile_interval
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
@@ -157,10 +157,4 @@ def _intervals(leads: Floats, seed: int, other: Floats | None = None) -> tuple[I
     if other is not None:
         drawn = [one - two for one, two in zip(drawn, _resampled(other, seed), strict=True)]
         here = here - np.array(_statistics(other))
-    return tuple(_interval(float(at), one) for at, one in zip(here, drawn, strict=True))
-
-
-def _interval(estimate: float, drawn: Floats) -> Interval:
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return Interval(estimate, float(low), float(high), min(1.0, 2 * (beyond + 1) / (len(drawn) + 1)), 0.95, 1.0, len(drawn))
+    return tuple(percentile_interval(float(at), one, 0.95, 1.0) for at, one in zip(here, drawn, strict=True))

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from tercet.errors import BadInput
 from tercet.execution.caution import COUNT, INDICATORS, WORST, CautionSettings
 from tercet.risk.crashes import TEST, TRAINING, CrashSettings, Session, crash_sessions, quiet_sessions, usual_move
 from tercet.risk.league import Tell
+from tercet.risk.monotone import logistic_weights
 from tercet.signals.series import Floats
 
 FUSED, FOREST = "fused", "isolation forest"
@@ -63,11 +63,14 @@ def fit(training: Sessions, settings: DetectorSettings) -> CautionSettings:
     """
     calm = clipped(quiet_rows(training)[::THIN])
     stress = clipped(np.concatenate([one.indicators[one.onset + 1 : one.fallen + 1] for one in training.crashes]))
-    weights, intercept = _logistic(np.concatenate([calm, stress]), np.repeat([0.0, 1.0], [len(calm), len(stress)]))
+    each = [len(calm), len(stress)]
+    counts = 0.5 / np.repeat(each, each)
+    found = logistic_weights(np.concatenate([calm, stress]), np.repeat([0.0, 1.0], each), counts, RIDGE, np.zeros(COUNT + 1))
+    intercept, *weights = found.tolist()
     scored = fused(weights, intercept)
     first, second = (float(np.quantile(scored(quiet_rows(training)), 1 - share)) for share in (settings.cautious, settings.defensive))
     highest = max(float(scored(one.indicators[WARM:]).max()) for one in (*training.quiet, *training.crashes))
-    rounded = tuple(round(float(one), 4) for one in weights)
+    rounded = tuple(round(one, 4) for one in weights)
     return CautionSettings(rounded, round(intercept, 4), (round(first, 3), round(second, 3), round(highest, 3)))
 
 
@@ -133,20 +136,6 @@ def alarms(above: NDArray[np.bool_]) -> int:
 
 
 # ----------------------------------------------------------------------------------------------------------------------------------------
-
-
-def _logistic(rows: Floats, stress: Floats) -> tuple[Floats, float]:
-    share = np.where(stress > 0, 0.5 / stress.mean(), 0.5 / (1.0 - stress.mean())) / len(stress)
-    sign = 2.0 * stress - 1.0
-
-    def loss(at: Floats) -> tuple[float, Floats]:
-        margin = sign * (rows @ at[:-1] + at[-1])
-        slope = -share * sign / (1.0 + np.exp(np.clip(margin, -500, 500)))
-        value = float(share @ np.logaddexp(0.0, -margin)) + RIDGE * float(at[:-1] @ at[:-1])
-        return value, np.append(rows.T @ slope + 2 * RIDGE * at[:-1], slope.sum())
-
-    found = minimize(loss, np.zeros(COUNT + 1), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * COUNT + [(None, None)])
-    return np.asarray(found.x[:-1]), float(found.x[-1])
 
 
 def _forest(quiet: Floats, seed: int) -> Score:

@@ -33,7 +33,7 @@ class Caps:
 
     participation: float = field(metadata={"help": "of a parent's highest participation"})
     child: float = field(metadata={"help": "of the largest child order"})
-    passive: float = field(metadata={"help": "least share of orders that wait in the book instead of crossing"})
+    passive: float = field(metadata={"help": "of what is left of a parent, least share that one child may not cross with"})
     gross: float = field(metadata={"help": "of gross exposure"})
     net: float = field(metadata={"help": "of net exposure"})
     name: float = field(metadata={"help": "of exposure to one name"})

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.messages import Posture
+from tercet.risk.fusions import DEFAULT, mean_of
 from tercet.risk.garch import Ewma
 from tercet.risk.indicators import WarningDays, stressed
 from tercet.risk.league import Tell
 from tercet.risk.posture import PostureSettings, Risks, Stance
 from tercet.risk.scales import LongDays
 from tercet.risk.tail import MODELS, tails_walked
-from tercet.risk.warning import DEFAULT, FallSettings, mean_of, probability
+from tercet.risk.warning import FallSettings, probability
 from tercet.signals.regime import RegimeSettings
 from tercet.signals.resample import Interval, difference_interval, sharpe_interval
 from tercet.signals.series import Floats
@@ -24,6 +25,7 @@ from tercet.signals.trials import Ledger
 
 YEAR = 252
 TARGET = "volatility target alone"
+PARTS = ("volatility", "shortfall", "stress", "width")  # without which a posture is held as well, each in turn
 TAIL = 0.05
 WIDE = 3.0  # times the usual width of an interval, up to which it is nothing unusual
 USUAL = 250  # days before which nobody knows how wide an interval usually is
@@ -79,7 +81,7 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     if len(market.vix):
         logs.append(np.log(market.vix))
     tell("a fall")
-    stress = probability(DEFAULT.said(days), days, settings.fall)
+    stress = probability(DEFAULT.said(days, settings.fall), days, settings.fall)
     tell("the regime")
     return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), stressed(days))
 
@@ -194,7 +196,9 @@ class PostureLeague:
 
 
 def posture_league(days: WarningDays, settings: StandingSettings, ledger: Ledger, experiment: str, tell: Tell) -> PostureLeague:
-    """The posture beside buying and holding, the filtered HMM alone (in the market while P < 1/2) and its volatility target alone."""
+    """The posture beside buying and holding, the filtered HMM alone (in the market while P < 1/2), its volatility target alone, and itself
+    without each of its inputs.
+    """
     said = forecasts(days, settings, tell)
     rows = np.arange(settings.first - 1, len(days) - 1)
     returns = days.market.returns[rows + 1]
@@ -209,6 +213,10 @@ def posture_league(days: WarningDays, settings: StandingSettings, ledger: Ledger
         "filtered hmm": held(np.where(said.regime[rows] < 0.5, 1.0, 0.0), returns, settings),
         "buy and hold": held(np.ones(len(rows)), returns, settings),
     }
+    for name in PARTS:
+        ways[f"posture without {name}"] = stood(days, replace(said, **{name: np.zeros(len(days))}), settings)[2]
+    careless = replace(settings, posture=replace(settings.posture, least=1.0))
+    ways["posture without drawdown"] = stood(days, said, careless)[2]
     tell("the bootstrap")
     span = (int(days.market.known[0]), int(days.market.known[-1]))
     standings = []

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tercet.errors import BadInput
+from tercet.risk.fusions import SIMPLE, WARNINGS
 from tercet.risk.indicators import USUAL, WarningDays
 from tercet.risk.league import Tell
-from tercet.risk.warning import SIMPLE, WARNINGS, FallSettings, Warning, alarms, falls, lasting
-from tercet.signals.resample import Interval, stationary_rows
+from tercet.risk.warning import FallSettings, Warning, alarms, falls, lasting
+from tercet.signals.resample import Interval, percentile_interval, stationary_rows
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
@@ -82,7 +83,7 @@ def warning_league(
             left_out[one.name] = f"the days have no {', '.join(missing)}"
             continue
         tell(one.name)
-        score = one.said(days)
+        score = one.said(days, settings.fall)
         if unsaid := int((~np.isfinite(score[judged])).sum()):
             left_out[one.name] = f"it could not be said of {unsaid} of {len(judged)} days"
             continue
@@ -92,20 +93,18 @@ def warning_league(
         ledger.record(experiment, one.name, {"warning": repr(one), **asdict(settings)}, experiment, span, scores)
     tell("the bootstrap")
     areas = _bootstrapped({name: score[judged] for name, score in said.items()}, ahead[judged], settings)
-    there = [name for name in SIMPLE if name in said]
+    seen = {name: area(score[judged], ahead[judged]) for name, score in said.items()}
     standings = []
     for name, score in said.items():
         standings.append(
             WarningStanding(
                 name,
-                interval(area(score[judged], ahead[judged]), areas[name], settings),
+                percentile_interval(seen[name], areas[name], LEVEL, settings.block),
                 average_precision(score[judged], ahead[judged]),
                 {
-                    other: interval(
-                        area(score[judged], ahead[judged]) - area(said[other][judged], ahead[judged]), areas[name] - areas[other], settings
-                    )
-                    for other in there
-                    if other != name
+                    other: percentile_interval(seen[name] - seen[other], areas[name] - areas[other], LEVEL, settings.block)
+                    for other in SIMPLE
+                    if other in said and other != name
                 },
                 caught(at_budget(score, judged, ahead, settings.fall), judged, ahead, until, settings.fall),
                 caught(alarms(score, days, settings.fall), judged, ahead, until, settings.fall),
@@ -171,11 +170,3 @@ def _bootstrapped(said: dict[str, Floats], ahead: Floats, settings: WarningSetti
             found[name][draw] = area(score[rows], ahead[rows])
         draw += 1
     return found
-
-
-def interval(estimate: float, draws: Floats, settings: WarningSettings) -> Interval:
-    """Percentiles of draws about an estimate."""
-    low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    p = min(1.0, 2 * (beyond + 1) / (len(draws) + 1))
-    return Interval(estimate, float(low), float(high), p, LEVEL, settings.block, len(draws))

@@ -33,6 +33,14 @@ class Interval:
     draws: int
 
 
+def percentile_interval(estimate: float, drawn: Floats, level: float, block: float) -> Interval:
+    """An estimate between percentiles of its draws, shape (draws,), that were made with that block."""
+    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    p = min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))
+    return Interval(estimate, float(low), float(high), p, level, block, len(drawn))
+
+
 @dataclass(frozen=True)
 class Superior:
     """Whether any model beats the benchmark: p-values of the lower, the consistent and the upper bound, and the models that do.
@@ -173,10 +181,7 @@ def _interval(statistic: Statistic, given: tuple[Floats, ...], block: float, lev
     for start in range(0, draws, step := max(1, AT_ONCE // size)):
         rows = stationary_rows(rng, size, min(step, draws - start), block)
         found[start : start + len(rows)] = statistic(*(one[rows] for one in given))
-    low, high = np.quantile(found, ((1 - level) / 2, (1 + level) / 2))
-    beyond = min(int((found <= 0).sum()), int((found >= 0).sum()))
-    p = min(1.0, 2 * (beyond + 1) / (draws + 1))
-    return Interval(float(statistic(*given)), float(low), float(high), p, level, block, draws)
+    return percentile_interval(float(statistic(*given)), found, level, block)
 
 
 def stationary_rows(rng: np.random.Generator, size: int, draws: int, block: float) -> NDArray[np.int64]:

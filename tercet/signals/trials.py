@@ -8,6 +8,7 @@ keep `Ledger.head()` elsewhere where that matters.
 import fcntl
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ import msgspec
 from tercet.errors import BadInput, at_row
 
 SEED: Final = "0" * 64  # what the first line names as the line before it
+ADDRESS: Final = re.compile(rb" at 0x[0-9a-f]+")  # of a function in a setting's words: another one in each process
 SHARPE: Final = "sharpe"  # the score that `sharpes` reads, per observation
 T = TypeVar("T")
 
@@ -90,7 +92,9 @@ class Ledger:
         """
         trials = self.trials(experiment)
         fits = {
-            (trial.model, msgspec.json.encode(trial.settings, order="deterministic"), trial.data) for trial in trials if not trial.vault
+            (trial.model, ADDRESS.sub(b"", msgspec.json.encode(trial.settings, order="deterministic")), trial.data)
+            for trial in trials
+            if not trial.vault
         }
         return len(fits) + sum(trial.vault for trial in trials)
 
@@ -147,9 +151,10 @@ class Ledger:
     @contextmanager
     def _opened(self, lock: int, *, make: bool = False) -> Iterator[int | None]:
         """The file under a lock that a killed process lets go; None where there is none and none is made."""
-        if not self.path.exists():
-            if self._head_path.exists() and self._head()[0]:
-                raise BadInput(f"{self.path}: expected a ledger of {self._head()[0]} lines, found no file")
+        lines = 0 if self.path.exists() or not self._head_path.exists() else self._head()[0]
+        if not self.path.exists():  # looked at after the head: the first writer may have come meanwhile
+            if lines:
+                raise BadInput(f"{self.path}: expected a ledger of {lines} lines, found no file")
             if not make:
                 yield None
                 return

@@ -28,7 +28,7 @@ def open_history(levels: NDArray[np.void], size: tuple[int, int]) -> Any:
 def open_crowd(settings: CrowdSettings, seed: int, opens: int, closes: int, at: int | None = None) -> Any:
     """A crowd whose clocks start early enough that its book is stationary at `at` (ns; its opening where none is given)."""
     sim = new_sim(sim_dtype(settings.levels, settings.orders, settings.births), CROWD, seed)
-    settings.write(sim.crowd, opens, closes)
+    settings.write(sim.crowd, opens, closes, seed)
     spacing = SECOND / (2 * (settings.limit_rate + settings.market_rate))
     sim.wheel.shift = int(np.log2(spacing))
     warm = warm_s(settings) / min(regime.pace for regime in settings.regimes)

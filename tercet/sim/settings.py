@@ -186,16 +186,25 @@ class SignalSettings:
 
 @dataclass(frozen=True)
 class SellerSettings:
-    """A large seller (Kirilenko, Kyle, Samadi & Tuzun 2017)."""
+    """A large seller (Kirilenko, Kyle, Samadi & Tuzun 2017), drawn for each session between two numbers, lots in logarithms."""
 
-    onset_s: float = field(default=1800.0, metadata={"help": "business seconds after the opening at which it begins"})
-    share: float = field(default=0.3, metadata={"help": "of what others traded since its last order"})
-    lots: float = field(default=400_000.0, metadata={"help": "what it sells in all"})
+    onset_s: tuple[float, float] = field(
+        default=(1800.0, 21_600.0), metadata={"help": "business seconds after the opening at which it begins"}
+    )
+    share: tuple[float, float] = field(default=(0.1, 0.4), metadata={"help": "of what others traded since its last order"})
+    lots: tuple[float, float] = field(default=(1e5, 4e5), metadata={"help": "what it sells in all"})
 
     def __post_init__(self) -> None:
         """Refuse what no seller can be."""
         for name in ("onset_s", "share", "lots"):
-            _positive("seller", self, name)
+            low, high = getattr(self, name)
+            if not 0 < low <= high < float("inf"):
+                raise ValueError(f"seller: {name} was {(low, high)}; expected two positive numbers, the smaller first")
+
+    def drawn(self, seed: int) -> tuple[float, float, float]:
+        """Onset, share and lots in the session of that seed."""
+        rng = np.random.default_rng([seed, 4])
+        return rng.uniform(*self.onset_s), rng.uniform(*self.share), math.exp(rng.uniform(*np.log(self.lots)))
 
 
 @dataclass(frozen=True)
@@ -258,8 +267,8 @@ class CrowdSettings:
         own = rates - (self.hawkes.offspring.T @ rates if self.hawkes is not None else 0.0)
         return float(own[0]), float(own[1])
 
-    def write(self, record: Any, opens: int, closes: int) -> None:
-        """Fill a CROWD_SETTINGS record for a day between two times (ns)."""
+    def write(self, record: Any, opens: int, closes: int, seed: int) -> None:
+        """Fill a CROWD_SETTINGS record for the day of that seed between two times (ns)."""
         record.flow, record.open, record.close = self.flow, opens, closes
         limits, markets = self.immigrants
         most_limits = max(regime.limits for regime in self.regimes)
@@ -286,8 +295,8 @@ class CrowdSettings:
             record.signal_step = int(self.signal.step_s * SECOND)
             record.signal_memory = math.exp(-self.signal.step_s / self.signal.memory_s)
         if self.seller is not None:
-            record.seller_onset, record.seller_share = int(self.seller.onset_s * SECOND), self.seller.share
-            record.seller_lots = self.seller.lots
+            onset_s, record.seller_share, record.seller_lots = self.seller.drawn(seed)
+            record.seller_onset = int(onset_s * SECOND)
         record.season[:] = np.array(self.season) / np.mean(self.season)
 
 

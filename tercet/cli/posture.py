@@ -1,0 +1,67 @@
+"""`tercet risk posture`: how boldly to act now, and what to say when nothing can be seen."""
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from tercet.cli.evaluated import Result
+from tercet.cli.judging import Judging, given, series, shown, warning_days
+from tercet.errors import BadInput
+from tercet.report import risk as pages
+from tercet.report.page import number, percent
+
+RISKS: Final = {
+    "volatility": "volatility, percent a year",
+    "shortfall": "5% shortfall, percent a day",
+    "drawdown": "drawdown, share",
+    "stress": "chance of a fall",
+    "width": "width of forecasts, beyond usual",
+    "late_s": "seconds late",
+}
+
+
+def posture_now(asked: Judging, now: int, own_drawdown: float | None) -> tuple[Result, int]:
+    """The posture at `now`, ns, from the days that were known by then, and when they are stale.
+
+    own_drawdown: the share that the desk has lost since its peak.
+    """
+    from tercet.risk.standing import StandingSettings, forecasts, stood
+    from tercet.signals.timed import KNOWN, Table
+
+    read = series(asked)
+    seen = read.frame.filter(read.frame[KNOWN] <= now)
+    if not len(seen):
+        raise BadInput(f"{asked.data}: no day was known by {at(now)}; expected some")
+    days, _ = warning_days(asked, Table.of(seen, read.keys))
+    settings, known = given(StandingSettings(), every=asked.every), int(days.market.known[-1])
+    postures, risks, _ = stood(days, forecasts(days, settings, asked.tell), settings, (now - known) / 1e9, own_drawdown)
+    last = msgspec.structs.replace(postures[-1], time=now)
+    rows = [{"risk": said, "now": number(getattr(risks, name), 3)} for name, said in RISKS.items()]
+    told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}")
+    told.json["risks"] = dataclasses.asdict(risks)
+    return told, known + int(settings.posture.stale_s * 1e9)
+
+
+def blind_now(now: int, reason: str) -> tuple[Result, int]:
+    """The posture of who cannot see, and no time at which that changes by itself."""
+    from tercet.risk.posture import Risks, Stance
+
+    nothing = float("nan")
+    return posture_told(Stance().update(now, Risks(nothing, nothing, nothing, nothing, nothing)), [], reason), 0
+
+
+def posture_told(last: Any, tables: list[Any], reason: str) -> Result:
+    """A posture as tables, a line and JSON."""
+    caps = [
+        {"cap": name, "share": percent(getattr(last, name), 0)} for name in ("participation", "child", "passive", "gross", "net", "name")
+    ]
+    line = f"{last.state}, {percent(last.multiplier, 0)} of full exposure, set by {last.reason}; {reason}"
+    told = {"posture": msgspec.to_builtins(last), "because": reason}
+    return Result([*tables, shown("", caps)], [line], told, lambda command: pages.page(told, command))
+
+
+def at(time: int) -> str:
+    """A time, ns, to the minute."""
+    return f"{datetime.fromtimestamp(int(time) // 10**9, UTC):%Y-%m-%d %H:%M} UTC"
