@@ -37,12 +37,15 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"forecast of {self.symbol}: {sentence}")
 
 
+STATES = ("NORMAL", "CAUTIOUS", "DEFENSIVE", "HALT")  # of a posture, from bold to nothing at all
+
+
 class Posture(msgspec.Struct, frozen=True, kw_only=True):
     """How boldly to act: a share of full exposure, a state, and its caps as shares of what is allowed in NORMAL. Time is ns, UTC."""
 
     time: int
-    state: str  # NORMAL, CAUTIOUS, DEFENSIVE or HALT
-    level: int  # 0 to 3 in that order
+    state: str  # of STATES
+    level: int  # 0 to 3 in their order
     multiplier: float  # of exposure, 0 to 1
     participation: float  # cap on a parent's highest
     child: float  # cap on the largest child order
@@ -55,8 +58,10 @@ class Posture(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what is no posture."""
         shares = (self.multiplier, self.participation, self.child, self.passive, self.gross, self.net, self.name)
-        if not all(0.0 <= share <= 1.0 for share in shares) or not 0 <= self.level <= 3:
-            raise ValueError(f"posture: expected shares from 0 to 1 and a level from 0 to 3, found {shares} and {self.level}")
+        if not all(0.0 <= share <= 1.0 for share in shares):
+            raise ValueError(f"posture: expected shares from 0 to 1, found {shares}")
+        if (self.level, self.state) not in enumerate(STATES):
+            raise ValueError(f"posture: expected a level and its state of {', '.join(STATES)}, found {self.level} and {self.state}")
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):

@@ -183,3 +183,15 @@ def test_the_watch_heeds_the_file_that_the_command_keeps_and_tells_once_of_one_i
     assert tried.firm.state == "NORMAL"
     told = [one.rule for one in heard if isinstance(one, Alert)]
     assert told == ["posture", "limits_change", "limits_change", "posture"]
+
+
+def test_the_watch_tells_when_nobody_keeps_the_file_any_more(tmp_path: Path) -> None:
+    heard: list[Any] = []
+    tried, file = gate(heard), tmp_path / "posture.json"
+    file.write_bytes(msgspec.json.encode({"posture": posture(State.NORMAL)}))
+    for later in (0, 3599, 3601, 3602):
+        watch(tried, CLOCK + later * SECOND, file)
+    assert tried.firm.blind
+    assert [one.rule for one in heard if isinstance(one, Alert)].count("limits_change") == 2
+    with pytest.raises(ValueError, match="found 0 and DEFENSIVE"):
+        posture(State.DEFENSIVE, level=0)

@@ -12,6 +12,7 @@ from test_cli import refused, said, tercet
 from test_policies import child, seen
 from workbench import parent, random_day, recorded_market
 
+from tercet import messages
 from tercet.backtest.compare import Bootstrap, cvar
 from tercet.backtest.markets import market
 from tercet.backtest.parents import plan
@@ -40,6 +41,7 @@ NAMES = ("twap", "passive", "passive-then-cross", "pov")
 
 
 def test_there_is_one_table_of_caps() -> None:
+    assert messages.STATES == caps.STATES == tuple(state.name for state in State)
     for state in State:
         assert (CAPS[state].participation, CAPS[state].child) == (PARTICIPATION[state], CHILD[state])
         assert level_of(int(state) / HALT) == state

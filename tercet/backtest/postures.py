@@ -40,8 +40,9 @@ def postures(off: Result, on: Result) -> list[dict[str, Any]]:
 
 def clustered(row: dict[str, Any]) -> str:
     """What a row's intervals are drawn from, in words."""
-    what = "sessions" if row["by_session"] else f"blocks of time; {BLOCKS_FOR_P} sessions would be drawn whole"
-    return f"{row['sessions']} sessions{', a large seller in each' if row['sellers'] else ''}; 95% of draws of {row['n_clusters']} {what}"
+    what = "whole sessions" if row["by_session"] else f"blocks of time (whole sessions where there are {BLOCKS_FOR_P})"
+    sellers = ", a large seller in each" if row["sellers"] else ""
+    return f"sessions: {row['sessions']}{sellers}; intervals are of 95% of draws of {row['n_clusters']} {what}"
 
 
 def difference(bootstrap: Bootstrap, off: NDArray[np.float64], on: NDArray[np.float64]) -> dict[str, Any]:

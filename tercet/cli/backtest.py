@@ -182,7 +182,8 @@ def _postures(rows: list[dict[str, Any]], what: str, title: str) -> Table:
 def _show(summary: dict[str, Any]) -> None:
     from tercet.backtest.postures import clustered
 
-    console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}", highlight=False)
+    watched = "" if summary["settings"]["posture"] == "off" else "; with the posture that each second's warning allows"
+    console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}{watched}", highlight=False)
     costs, parts = _table("IS bps", "95% interval", "sd", "CVaR95", "against twap"), _table(*PARTS.values())
     against = {row["policy"]: row for row in summary["paired"]}
     for row in summary["policies"]:

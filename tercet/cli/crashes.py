@@ -13,7 +13,6 @@ from tercet.market.store import SIDECAR
 from tercet.report import crashes as pages
 from tercet.report.page import interval, number, percent
 
-WIDE: Final = 150  # columns of a terminal, below which these of a table are in the page and the JSON alone
 SPARE: Final = ("an hour", "95%", "hits less depth's", "hits less volatility's")
 
 
@@ -63,7 +62,7 @@ def crashes(crowd: str, asked: Judging) -> Result:
         },
         "curves": [pages.curve(one.name, found.fallen - one.leads, one.leads > 0) for one in next(reversed(found.standings.values()))],
     }
-    tables = [shown(one["title"], one["rows"], WIDE, SPARE) for one in told["tables"]]
+    tables = [shown(one["title"], one["rows"], SPARE) for one in told["tables"]]
     lines = [pages.asked(told), pages.fitted(told)]
     return Result(tables, lines, told, lambda command: pages.page(told, command))
 
@@ -110,7 +109,7 @@ def recorded(folder: Path) -> Result:
     }
     told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600}
     told["tables"] = [{"title": title, "rows": [state_row(one) for one in rates]} for title, rates in variants.items()]
-    tables = [shown(one["title"], one["rows"], WIDE, SPARE) for one in told["tables"]]
+    tables = [shown(one["title"], one["rows"], SPARE) for one in told["tables"]]
     line = f"{number(seconds / 3600, 2)} hours of {market.name}; how many of these alarms were false nobody knows."
     return Result(tables, [line], told, lambda command: pages.day(told, line, command))
 

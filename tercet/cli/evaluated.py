@@ -48,7 +48,15 @@ class Result:
 def columns(first: str, *headings: str, title: str = "") -> Table:
     """An empty table, named by its first column."""
     made = [Column(first, no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
-    return Table(*made, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title=title or None, title_justify="left")
+    return Table(
+        *made,
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        title=title or None,
+        title_justify="left",
+        min_width=min(len(title), 78),
+    )
 
 
 # Directions ---------------------------------------------------------------------------------------------------------------------------

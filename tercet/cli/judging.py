@@ -18,8 +18,7 @@ from tercet.report.page import interval, number
 
 Tell = Callable[[str], None]
 CROWD: Final = "crowd:"  # what the name of an invented market begins with
-WIDE: Final = 120  # columns of a terminal, below which these of a table are in the page and the JSON alone
-SPARE: Final = (
+SPARE: Final = (  # columns that are in the page and the JSON alone where a terminal is too narrow
     "MSE",
     "hits then",
     "lead then",
@@ -172,12 +171,19 @@ def result(told: dict[str, Any]) -> Result:
     return Result(tables, [pages.asked(told)], told, lambda command: pages.page(told, command))
 
 
-def shown(title: str, rows: list[dict[str, str]], wide: int = WIDE, spare: tuple[str, ...] = SPARE) -> Any:
-    """A table for the terminal; where that is not `wide`, without the columns that are spare and intervals of differences."""
-    first, *others = (name for name in rows[0] if console.width >= wide or not (name in spare or name.endswith(", 95%")))
-    made = columns(first, *others, title=title)
+def shown(title: str, rows: list[dict[str, str]], spare: tuple[str, ...] = SPARE) -> Any:
+    """A table for the terminal; where it does not fit, without the columns that are spare and intervals of differences."""
+    names = list(rows[0])
+    made = _table(title, rows, names)
+    if console.measure(made).maximum <= console.width:
+        return made
+    return _table(title, rows, [name for name in names if not (name in spare or name.endswith(", 95%"))])
+
+
+def _table(title: str, rows: list[dict[str, str]], names: list[str]) -> Any:
+    made = columns(*names, title=title)
     for row in rows:
-        made.add_row(*(row[name] for name in (first, *others)))
+        made.add_row(*(row[name] for name in names))
     return made
 
 

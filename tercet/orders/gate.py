@@ -65,14 +65,18 @@ class Gate:
             self._latest = now = max(now, self._latest)  # a clock that goes back empties no window
             if now >= self.firm.day_ends:
                 self.firm.tick(now)
-            if now >= self.firm.posture_ends:
-                self.firm.lose_sight()
-                self.alert("limits_change", "firm", f"posture {self.firm.state}: limits as in DEFENSIVE", now)
+            self.age(now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
             answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, f"{type(fault).__name__}: {fault}")
         self.tell(answer)
         return answer
+
+    def age(self, now: int) -> None:
+        """Let a posture that is too old count as DEFENSIVE from now on, and tell people."""
+        if now >= self.firm.posture_ends:
+            self.firm.lose_sight()
+            self.alert("limits_change", "firm", f"posture {self.firm.state}: limits as in DEFENSIVE", now)
 
     def _cancel(self, cancel: Cancel, now: int) -> Approved:
         """Nothing stops a cancel, not even who cannot note it."""

@@ -81,6 +81,7 @@ def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
     """
     firm, unread = gate.firm, {} if posture is None else _heed_file(gate, posture, now)
     firm.tick(now)
+    gate.age(now)
     for symbol in firm.symbols:
         _watch_symbol(gate, symbol, now)
     found: dict[str, Cancel] = {}

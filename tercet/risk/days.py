@@ -131,8 +131,9 @@ def with_vix(table: Table, vix: Table) -> Table:
     """The days of a table with the close of the VIX on the same date in New York, known when both are; null where there is none."""
     if "vix" in table.values:
         raise BadInput("the days had a column vix of their own; expected it once")
-    name = "close" if "close" in vix.values or len(vix.values) != 1 else vix.values[0]
-    if name not in vix.values:
+    close = [one for one in vix.values if one.lower() == "close"]
+    name = (close or vix.values)[0]
+    if len(close) != 1 and len(vix.values) != 1:
         raise BadInput(f"the VIX had the columns {', '.join(vix.values)}; expected close, or one alone")
     date = pl.from_epoch(pl.col(EVENT), "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(NEW_YORK).dt.date().alias("_date")
     other = vix.frame.select(date, pl.col(name).cast(pl.Float64).alias("vix"), pl.col(KNOWN).alias("_known"))
