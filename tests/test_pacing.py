@@ -24,7 +24,7 @@ from tercet.errors import BadInput
 from tercet.execution import caps
 from tercet.execution.caps import CHILD, HALT, PARTICIPATION, level_of
 from tercet.execution.caution import CautionSettings
-from tercet.execution.moves import DISCRETE, mask
+from tercet.execution.moves import DISCRETE, keep, mask
 from tercet.execution.pacing import PaceSettings, paced
 from tercet.execution.schedules import by_name
 from tercet.execution.working import DROPPED, allowance, conform
@@ -95,6 +95,17 @@ def test_who_submits_and_leaves_sends_what_a_cap_withheld_at_the_same_price() ->
         view.side, view.open, view.bid, view.ask = BUY, open_lots, bid, bid + 2
         sent.append([(int(row.lots), int(row.tick)) for row in pad.children[: int(policy.decide(view, pad))]])
     assert sent == [[(100, 50)], [(75, 50)], []]
+
+
+@pytest.mark.parametrize(
+    ("level", "rests", "asked", "sends"),
+    [(0, 30, 30, []), (0, 25, 30, [35]), (2, 25, 100, []), (2, 13, 100, []), (2, 12, 100, [105]), (2, 80, 100, []), (2, 80, 30, [35])],
+)
+def test_an_order_is_let_alone_where_it_is_as_large_as_asked_or_allowed(level: int, rests: int, asked: int, sends: list[int]) -> None:
+    view, pad = seen(open=rests), by_name("nothing").new_pad()
+    view.posture, view.own[0].lots, view.own[0].tick, view.own[0].slot = level / HALT, rests, 50, 1
+    count = keep(view, pad, 50, asked)
+    assert [int(row.lots) for row in pad.children[:count]] == sends  # with the 5 that are filled
 
 
 def test_a_halt_leaves_holding_alone() -> None:

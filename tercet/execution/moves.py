@@ -33,7 +33,7 @@ def far_touch(view):
 def keep(view, pad, tick, lots):
     """Keep one order of `lots` at `tick`: one that stands there and is large enough keeps its place. Returns the count of children.
 
-    Where the posture allows fewer, one that has half of those left keeps its place too.
+    Where the posture allows fewer, one that has half of those left, and no more than was asked for, keeps its place too.
     """
     lots = min(lots, view.lots - view.filled)
     allowed = min(lots, largest_child(view))
@@ -43,11 +43,8 @@ def keep(view, pad, tick, lots):
     if place < 0:
         return post(view, pad, 0, lots, tick, False)
     own = view.own[place]
-    if (
-        own.state == CANCELLING
-        or own.slot == 0
-        or (own.tick == tick and (own.lots == lots or (allowed < lots and 2 * own.lots >= allowed)))
-    ):
+    enough = own.lots == lots or (allowed < lots and allowed <= 2 * own.lots and own.lots <= lots)
+    if own.state == CANCELLING or own.slot == 0 or (own.tick == tick and enough):
         return 0
     child = pad.children[0]
     child.verb = REPLACE_OWN
