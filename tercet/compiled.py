@@ -1,38 +1,177 @@
 """The decorator of every compiled function, and the folder where machine code is kept between processes.
 
 A cached function does not notice that a function which it calls in another file has changed, and code cached without bounds
-checks stays without them: so the folder is named by a hash of the package's sources and of numba's flags.
+checks stays without them: so each module's code lies in a folder named by a hash of its source, of all that it imports from the
+package, and of numba's flags. A file that is damaged is made anew, and where nothing can be kept, code is compiled in each process.
 """
 
 import hashlib
 import os
+import pickle
+import re
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import config, serialize, typeinfer
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 
-KEPT_FOLDERS = 8
+KEPT_FOLDERS = 8  # of one module
+PACKAGE = Path(__file__).parent
+DIGEST_BYTES = 16
+_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(tercet[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+(tercet[\w.]*))", re.MULTILINE)
 
 
 @cache
-def cache_folder() -> Path:
-    """The folder of machine code for this source text and these flags; `TERCET_CACHE` moves its parent."""
-    package = Path(__file__).parent
+def source_of(module: str) -> Path | None:
+    """The file of a module of the package, or None where there is no such module."""
+    root, *rest = module.split(".")
+    path = PACKAGE.joinpath(*rest)
+    return (
+        None if root != PACKAGE.name else next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+    )
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """The modules of the package that a module's text imports, wherever it does so."""
+    text = (source_of(module) or Path(__file__)).read_bytes()
+    return frozenset(name for match in _IMPORT.finditer(text) for name in _names(match) if source_of(name))
+
+
+def _names(match: re.Match[bytes]) -> Iterator[str]:
+    package = (match[1] or match[3]).decode()
+    yield package
+    yield from (f"{package}.{name.decode()}" for name in re.findall(rb"\w+", match[2] or b""))
+
+
+@cache
+def closure(module: str) -> frozenset[str]:
+    """A module and everything in the package that its text leads to; all of the package for a module from elsewhere."""
+    if source_of(module) is None:
+        return frozenset(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in PACKAGE.rglob("*.py"))
+    found, waiting = {__name__}, [module]
+    while waiting:
+        if (name := waiting.pop()) not in found:
+            found.add(name)
+            waiting += imported(name)
+    return frozenset(found)
+
+
+@cache
+def cache_folder(module: str) -> Path:
+    """The folder of what is made from this module and all that it imports, under these flags; `TERCET_CACHE` moves its parent."""
     digest = hashlib.sha256(f"{numba.__version__} {config.BOUNDSCHECK} {config.OPT} {config.DISABLE_JIT}".encode())
-    for source in sorted(package.rglob("*.py")):
-        digest.update(source.read_bytes())
+    for name in sorted(closure(module)):
+        source = source_of(name)
+        digest.update(name.encode() + (source.read_bytes() if source else b""))
     home = os.environ.get("TERCET_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tercet"
-    folder = Path(home) / digest.hexdigest()[:16]
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        siblings = sorted((f for f in folder.parent.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
-        for old in siblings[:-KEPT_FOLDERS]:
-            shutil.rmtree(old, ignore_errors=True)
-    return folder
+    return Path(home) / f"{module}-{digest.hexdigest()[:16]}"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, and let go of the oldest ones of the same module."""
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    siblings = sorted(folder.parent.glob(folder.name.rpartition("-")[0] + "-*"), key=lambda kept: kept.stat().st_mtime)
+    for old in siblings[:-KEPT_FOLDERS]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+class _Place(UserProvidedCacheLocator):  # type: ignore[misc]  # numba has no types
+    """Where a function's code lies: in its module's folder, whose name tells of all its source."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._ours = Path(py_file).is_relative_to(PACKAGE)
+        folder = cache_folder(py_func.__module__)
+        self._cache_path = str(folder if self._ours else folder / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        return cls(py_func, py_file)
+
+    def get_source_stamp(self) -> Any:
+        return b"" if self._ours else super().get_source_stamp()
+
+    def ensure_cache_path(self) -> None:
+        make_folder(Path(self._cache_path))
+
+
+class _Result(CompileResultCacheImpl):  # type: ignore[misc]  # numba has no types
+    """What numba keeps of a compiled function, at our place."""
+
+    _locator_classes = (_Place,)
+
+
+class _Sealed(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
+    """The files of a function's code, each begun by a digest of the rest: what is damaged is never run."""
+
+    def _load_index(self) -> Any:
+        if not os.path.exists(self._index_path):
+            return {}
+        stamp, overloads = self._opened(self._index_path)
+        return overloads if stamp == self._source_stamp else {}
+
+    def _save_index(self, overloads: Any) -> None:
+        self._write(self._index_path, (self._source_stamp, overloads))
+
+    def _load_data(self, name: str) -> Any:
+        return self._opened(self._data_path(name))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+    def _write(self, path: str, kept: Any) -> None:
+        data = serialize.dumps(kept)
+        with self._open_for_write(path) as file:
+            file.write(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest() + data)
+
+    def _opened(self, path: str) -> Any:
+        whole = Path(path).read_bytes()
+        seal, data = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
+        if hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest() != seal:
+            raise ValueError(f"{path}: damaged")
+        return pickle.loads(data)
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]  # numba has no types
+    """A function's kept code; where it cannot be read or written, that is said once and the function is compiled."""
+
+    _impl_class = _Result
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = _Sealed(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:
+            say_once("damaged", f"kept machine code cannot be used and is compiled again ({error}; in {self._cache_path})")
+            shutil.rmtree(self._cache_path, ignore_errors=True)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            say_once("unkept", f"machine code cannot be kept, so each process compiles ({error}); TERCET_CACHE names another folder")
+
+
+_said: set[str] = set()
+
+
+def say_once(kind: str, sentence: str) -> None:
+    """Say a sentence of a kind on stderr, once in this process."""
+    if kind not in _said:
+        _said.add(kind)
+        print(f"tercet: {sentence}", file=sys.stderr, flush=True)
 
 
 def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
@@ -44,12 +183,17 @@ def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         asked = {"forceinline": False} | options  # or what a forced one is the first to call would inherit it, and all below that
-        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
-        try:
-            made = numba.njit(*types, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
-        finally:
-            config.CACHE_DIR = before
-        return made if config.DISABLE_JIT else one_version(made)
+        made = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
+        if config.DISABLE_JIT:
+            return made
+        if os.path.exists(function.__code__.co_filename):  # not what is typed at a prompt
+            made._cache = _Kept(function)
+        if types:
+            with typeinfer.register_dispatcher(made):
+                for given in types:
+                    made.compile(given)
+                made.disable_compile()
+        return one_version(made)
 
     bare = len(signature) == 1 and not options and callable(signature[0]) and hasattr(signature[0], "__code__")
     types: tuple[Any, ...] = () if bare else signature

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import CROWD_DATE, VOLUME_RUNS, Market, usual_volume
 from tercet.book.queries import depth
-from tercet.compiled import cache_folder
+from tercet.compiled import cache_folder, make_folder
 from tercet.envs.stepping import machine
 from tercet.execution.volume import VolumeCurve
 from tercet.market.calendar import SECOND, session
@@ -36,7 +36,8 @@ def made_market() -> Market:
     It is kept beside the machine code. Where it is not yet, another process makes it, which needs a crowd's machine, while this one
     compiles the machine of recorded days.
     """
-    kept = cache_folder() / "made.npz"
+    kept = cache_folder(__name__) / "made.npz"
+    make_folder(kept.parent)
     if not kept.exists():
         child = subprocess.Popen([sys.executable, "-c", f"from tercet.envs.made import make_day; make_day({str(kept)!r})"])
         sims = sim_dtype(*BOOK_SIZE, altered=ALTERED_PLACES, ids=True)
