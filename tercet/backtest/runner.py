@@ -27,6 +27,7 @@ LATENCY_NS = 500_000
 ALTERED_WARNING = 0.05
 UNFILLED_VOID = 0.001
 MOST_DECISIONS = 200_000
+MOST_THREADS = 1024
 COUNTED = {
     "missing_lots": "lots that the recording took away and the book did not have",
     "forgotten": "recorded orders that ours altered, beyond those that can be remembered (what we took may have come back)",
@@ -56,7 +57,7 @@ class Settings:
             (min(self.after_ns, default=1) <= 0, "a time after the end was 0; expected more"),
             (len(set(self.after_ns)) < len(self.after_ns), "a time after the end was named twice; expected different ones"),
             (self.seed < 0, f"seed was {self.seed}; expected 0 or more"),
-            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+            (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
         )
         for is_wrong, sentence in wrong:
             if is_wrong:

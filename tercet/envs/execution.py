@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
-from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
+from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, MOST_THREADS, fees_of
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
@@ -104,7 +104,7 @@ class EnvSettings:
                 not isinstance(self.posture, CautionSettings) and self.posture not in tuple(POSTURES),
                 f"posture was {self.posture!r}; expected {', '.join(POSTURES)} or CautionSettings",
             ),
-            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+            (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
             (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
             (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
