@@ -14,28 +14,28 @@ from tercet.signals.samples import Leak
 from tercet.signals.task import Task
 from tercet.signals.trials import Ledger
 
-Made = tuple[Task, str, dict[str, Any], int | None]  # the task, its horizon in words, settings to make its rows with, until
+Made = tuple[Task, str, dict[str, Any], int | None, list[str]]  # task, horizon in words, settings to make rows with, until, cleaning
 
 
-def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
+def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_day: bool, least: int | None) -> Made:
     """Where the mid of a stored day goes."""
     from tercet.market.calendar import at_clock
     from tercet.signals.task import direction
 
     (day, _), events = stored(place, accept_bad_day), 10 if horizon is None else horizon
     end = None if until is None else at_clock(day.meta.date, until, day.meta.tz)
-    return direction(day, events), f"{events}events", {"messages": events}, end
+    return direction(day, events), f"{events}events", {"messages": events}, end, []
 
 
-def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
+def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day: bool, least: int | None) -> Made:
     """Which stocks do better than others."""
     from tercet.signals.crosssection import PanelSettings, panel_task
     from tercet.signals.sources import bars
 
-    settings = PanelSettings() if horizon is None else PanelSettings(days=horizon)
-    if settings.days < 1:
-        raise BadInput(f"horizon was {settings.days} days; expected 1 or more")
-    return panel_task(bars(place).table, settings), f"{settings.days}days", asdict(settings), None if until is None else end_of(until)
+    usual, loaded = PanelSettings(), bars(place)
+    settings = replace(usual, days=usual.days if horizon is None else horizon, least=usual.least if least is None else least)
+    end = None if until is None else end_of(until)
+    return panel_task(loaded.table, settings), f"{settings.days}days", asdict(settings), end, loaded.cleaning.lines()
 
 
 def end_of(text: str) -> int:
@@ -47,7 +47,7 @@ def end_of(text: str) -> int:
     return midnight_ns(day_of(text) + timedelta(days=1)) - 1
 
 
-FITTED: Final[dict[str, Callable[[str, int | None, str | None, bool], Made]]] = {"direction": of_direction, "panel": of_panel}
+FITTED: Final[dict[str, Callable[[str, int | None, str | None, bool, int | None], Made]]] = {"direction": of_direction, "panel": of_panel}
 
 
 def fitted(
@@ -59,17 +59,19 @@ def fitted(
     tell: Tell,
     experiment: str | None = None,
     accept_bad_day: bool = False,
-) -> Forecaster:
-    """An expert that has learned KIND:PLACE; BadInput where that is a bad day and it is not accepted."""
+    least: int | None = None,
+) -> tuple[Forecaster, list[str]]:
+    """An expert that has learned KIND:PLACE, and how its file was cleaned; BadInput where that is a bad day and it is not accepted."""
     kind, _, place = task.partition(":")
     if kind not in FITTED:
         raise BadInput(f"task was {task!r}; expected one of {', '.join(FITTED)}, such as direction:STORE/SYMBOL_DATE")
     if horizon is not None and horizon < 1:
         raise BadInput(f"horizon was {horizon}; expected 1 or more")
-    if experiment and kind != "panel":
-        raise BadInput(f"{kind} has no experiment; expected none")
+    for option, value in (("experiment", experiment), ("least", least)):
+        if value is not None and kind != "panel":
+            raise BadInput(f"{kind} has no {option}; expected none")
     tell("features", 0, 5)
-    made, words, settings, end = FITTED[kind](place, horizon, until, accept_bad_day)
+    made, words, settings, end, cleaned = FITTED[kind](place, horizon, until, accept_bad_day, least)
     made = replace(made, experiment=experiment or made.experiment)
     (expert,), done = chosen([name], made.samples.target), 0
 
@@ -78,7 +80,7 @@ def fitted(
         done += 1
         tell(what, done, 5)
 
-    return learn(made, expert, kind, words, settings, Ledger(), end, seed, said)
+    return learn(made, expert, kind, words, settings, Ledger(), end, seed, said), cleaned
 
 
 def when(time: int) -> str:
@@ -111,9 +113,14 @@ def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell,
         day, _ = stored(str(place), accept_bad_day)
         asked = of_day(day, lineage.names, None if since is None else at_clock(day.meta.date, since, day.meta.tz))
     else:
+        import msgspec
+
+        from tercet.signals.crosssection import PanelSettings
         from tercet.signals.sources import bars
 
-        begin = None if since is None else midnight_ns(day_of(since))
-        asked = of_bars(bars(place).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
+        begin, loaded = None if since is None else midnight_ns(day_of(since)), bars(place)
+        settings = msgspec.convert(terms.settings, PanelSettings)
+        asked = of_bars(loaded.table, lineage.names, settings.days, forecaster.fitted.max_known_time, begin, settings.least)
+        asked = replace(asked, cleaned=tuple(loaded.cleaning.lines()))
     refuse_known(forecaster, asked, place)
     return asked
