@@ -134,7 +134,7 @@ def test_a_jump_is_a_great_return_whose_reversal_of_its_size_follows_within_days
 @pytest.mark.parametrize(("missing", "ended"), [(0, 0), (5, 0), (6, 1)])
 def test_a_symbol_that_misses_the_last_days_alone_is_alive(missing, ended):
     frame = pl.concat([closes([0.01] * 99), closes([0.01] * (99 - missing)).with_columns(symbol=pl.lit("B"))])
-    found = evidence_of(Table(frame.with_columns(known_time="event_time")))
+    found = evidence_of(Table.of(frame.with_columns(known_time="event_time"), sort=True))
     assert (found.symbols, found.ended) == (2, ended)
     assert found.survivors == (ended == 0)
 
