@@ -882,7 +882,7 @@ def test_orders_go_together_or_not_at_all_and_cancels_among_them_go(path: Path) 
     journal, gateway, outbox = reopened(path)
     outbox.send(passed([child("a")]))
     batch = [child("b"), cancel("k1", "a"), child("a"), cancel("k2", "b"), Replace(id="r", target="a", lots=3, time=1)]
-    with pytest.raises(NotSent, match="^order a: its id was used before.*; order k2: its target is unknown, b.*; and 1 more"):
+    with pytest.raises(NotSent, match=r"^order a: its id was used before.*; order k2: its target is unknown, b.*; and 1 more"):
         outbox.send(passed(batch))
     assert gateway.sent == ["a", "k1"]
     journal.close()
