@@ -270,7 +270,7 @@ def test_after_a_restart_what_was_killed_or_halted_stays_so_until_two_people_arm
     kill, arm, confirm = command(Act.KILL, "ann"), command(Act.ARM, "ann"), command(Act.CONFIRM, "bob")
     for acts, rule in (((kill,), "kill_switch"), ((kill, arm), "kill_switch"), ((lost,), "reduce_only"), ((kill, arm, confirm), "")):
         anew = gate()
-        retake(anew, Recovered([], Open(), set(), 0, "", acts), CLOCK)
+        retake(anew, Recovered([*acts], Open(), set(), 0, ""), CLOCK)
         assert getattr(anew.check(child(1), CLOCK), "rule", "") == rule
 
 
@@ -611,7 +611,7 @@ def test_an_override_is_of_the_order_that_was_refused() -> None:
     tried = gate()
     far = child(1, tick=12000)
     assert isinstance(tried.check(far, CLOCK), Refused)
-    override(tried, "o1", "price_collar", "ann", CLOCK + 10**9, CLOCK)
+    override(tried, "o1", "price_collar", 100, "ann", "bob", CLOCK + 10**9, CLOCK)
     assert isinstance(tried.check(child(1, side=-1, tick=7000), CLOCK), Refused)
     assert isinstance(tried.check(far, CLOCK), Approved)
 

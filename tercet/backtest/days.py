@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.book.quality import BAD, Quality, assess
 from tercet.book.replay import apply_all, start
 from tercet.book.state import new_books
 from tercet.book.verify import verify
@@ -63,6 +64,15 @@ def compared(events: NDArray[np.void], start_rows: NDArray[np.void], rows: NDArr
         if not book.refused.any():
             break
     return Verified(count, mismatches, revealed, first + 1 if first >= 0 else None)
+
+
+def quality_of(day: Day, accept_bad: bool = False) -> Quality:
+    """What `check` says of a day; BadInput where it is bad, unless that is accepted: what is measured on it may mean nothing."""
+    quality = assess(day.events, day.start)
+    if quality.verdict == BAD and not accept_bad:
+        reasons = "; ".join(quality.reasons)
+        raise BadInput(f"{day.path} is a bad day: {reasons}; expected a usable one, or --accept-bad-day (accept_bad_day=True in Python)")
+    return quality
 
 
 def opened(start_rows: NDArray[np.void], size: tuple[int, int]) -> Any:

@@ -373,7 +373,8 @@ def state_cases() -> list[dict[str, Any]]:
     tighten = {"act": "limits", "set": {"instrument.ONE.lots": 50}, "by": "ann"}
     large = {"lots": 810, "price": 120.0}
     dear, later = {"price": 120.0}, {"clock": CLOCK + 61 * NS}
-    allow = {"act": "override", "order": "n1", "rule": "price_collar", "by": "ann", "until": CLOCK + 60 * NS}
+    who = {"by": "ann", "second": "bob"}
+    allow = {"act": "override", "order": "n1", "rule": "price_collar", "lots": 810, "until": CLOCK + 60 * NS} | who
     timed = {"act": "time_out", "order": "r1"}
     answered = {"act": "report", "report": {**filled("e1", 100, 9900), "order": "r1"}}
     return [
@@ -400,6 +401,9 @@ def state_cases() -> list[dict[str, Any]]:
         scene("override: no other control", {"command": allow, "then": tried(large, no | {"rule": "largest_value"})}),
         scene("override: for a time", {"command": allow, "then": tried(dear, no) | later}, fresh(61)),
         scene("override: not for ever", {"command": {**allow, "until": CLOCK + 7200 * NS}, "expect": no, "then": tried(large, no)}),
+        scene("override: no more lots than were named", {"command": {**allow, "lots": 90}, "then": tried(dear, no | collar)}),
+        scene("override: one person is not enough", {"command": {**allow, "second": None}, "expect": no, "then": tried(dear, no)}),
+        scene("override: the same person is not a second", {"command": {**allow, "second": "ann"}, "expect": no, "then": tried(dear, no)}),
         scene("override: not of the kill switch", {"command": {**allow, "rule": "kill_switch"}, "expect": no}),
         scene("override: by a name", {"command": {**allow, "by": "eve"}, "expect": no, "then": tried(dear, no)}),
         scene("override: only once", chain(allow, last={**tried(dear, good), "then": tried(dear, no)})),

@@ -89,10 +89,11 @@ def _unpack_zst(packed: bytes) -> Text:
     with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
         if len(whole) and reader.readinto(whole.data) == len(whole) and not reader.read(1):
             return whole
-    return _plain(b"".join(_frames(packed)))
+    return _plain(b"".join(unpack_frames(packed)))
 
 
-def _frames(packed: bytes) -> Iterator[bytes]:
+def unpack_frames(packed: bytes) -> Iterator[bytes]:
+    """What the zstd frames of a file hold; EOFError where the last one does not end."""
     while packed:
         frame = zstandard.ZstdDecompressor().decompressobj()
         yield frame.decompress(packed)

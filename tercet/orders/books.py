@@ -68,6 +68,7 @@ class Books:
         self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
+        self.wanted: dict[str, int] = {}  # lots that children have asked for, by their parent's id, known or not yet
         self.cancels: dict[str, str] = {}  # id of a cancel -> the order's
         self._later: dict[str, str] = {}  # id -> the id that has replaced it
         self._answers: set[str] = set()  # exec_ids of reports on replacements
@@ -102,6 +103,8 @@ class Books:
         return max(asked.lots - self.open[asked.target].lots, 0)
 
     def _ask(self, parent: str | None, lots: int) -> None:
+        if parent is not None:
+            self.wanted[parent] = self.wanted.get(parent, 0) + lots
         if parent in self.parents:
             self.parents[parent].left -= lots
 

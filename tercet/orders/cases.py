@@ -265,7 +265,7 @@ def command(gate: Gate, said: dict[str, Any], now: int) -> int:
     """Carry out what a person or a watcher does; returns how many orders are to be cancelled."""
     kind, by = said["act"], said.get("by", "")
     if kind == "override":
-        supervision.override(gate, said["order"], said["rule"], by, said["until"], now)
+        supervision.override(gate, said["order"], said["rule"], said["lots"], by, said.get("second"), said["until"], now)
     elif kind == "limits":
         supervision.change(gate, changed(gate.firm.limits, said["set"]), by, said.get("second"), now)
     elif kind == "reconcile":

@@ -7,20 +7,22 @@ that were missed come by the venue's resend or drop copy, through `receive` like
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Alert, Approved, Cancel, Child, Command, Happening, OrderState, Report
-from tercet.orders.chain import INTENTS, Intent, Sent, decoded, walk
+from tercet.messages import Approved, Cancel, Child, Happening, OrderState, Report
+from tercet.orders.chain import ACTS, INTENTS, KIND_OF, Act, Intent, Sent, decoded, walk
 from tercet.orders.journal import Journal, Store, Ticket, open_store
 
 TIMED_OUT, STATUS = Happening.TIMED_OUT, Happening.STATUS  # once: to look them up costs as much as to fold a report
 ENDED: Final = (Happening.CANCELED, Happening.REJECTED, Happening.EXPIRED, Happening.DONE_FOR_DAY, Happening.STATUS)
 ANSWERS_CANCEL: Final = frozenset((*ENDED, Happening.CANCEL_REJECTED))
 ANSWERS_REPLACE: Final = frozenset((*ENDED, Happening.REPLACE_REJECTED))
+_SAYS: Final = frozenset(KIND_OF[kind] for kind in ACTS)
 EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)  # a tuple: an enum's hash is slow
 
 
@@ -94,18 +96,28 @@ class Open:
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a journal says: fold `messages` (Child, Cancel, Replace, Report) into a ledger in this order.
+    """What a journal says, in its order: what was sent and heard (`messages`), and what people and the gate's watch have said (`acts`).
 
-    `open` has every intent without an answer in doubt; `heard` are the executions, as they were written; `acts` what people and the gate's
-    watch have said, in order.
+    `open` has every intent without an answer in doubt; `heard` are the executions, as they were written; `caveat` says why rows that are
+    missing at the end would not be noticed, empty where they would.
     """
 
-    messages: list[Any]
+    history: list[Any]
     open: Open
     heard: set[bytes]
     rows: int
     head: str
-    acts: tuple[Command | Alert, ...] = ()
+    caveat: str = ""
+
+    @cached_property
+    def messages(self) -> list[Any]:
+        """The Child, Cancel, Replace and Report, to be folded into a ledger."""
+        return [one for one in self.history if not isinstance(one, ACTS)]
+
+    @cached_property
+    def acts(self) -> tuple[Act, ...]:
+        """The Command, Alert, LimitsChange, Comparison and Mandate."""
+        return tuple(one for one in self.history if isinstance(one, ACTS))
 
 
 def recover(journal: Journal | str | Path) -> Recovered:
@@ -120,8 +132,7 @@ def recover(journal: Journal | str | Path) -> Recovered:
 
 
 def _read(store: Store) -> Recovered:
-    messages: list[Any] = []
-    acts: list[Command | Alert] = []
+    history: list[Any] = []
     heard: set[bytes] = set()
     open_ = Open()
     rows, hash_ = 0, store.seed
@@ -129,18 +140,18 @@ def _read(store: Store) -> Recovered:
         rows, _, kind, payload, hash_ = row
         if kind == "report":
             report = decoded(row, store.name)
-            messages.append(report)
+            history.append(report)
             open_.hear(report)
             if report.happening in EXECUTIONS:
                 heard.add(payload)
         elif kind in INTENTS:
-            messages.append(message := decoded(row, store.name))
+            history.append(message := decoded(row, store.name))
             open_.intend(message)
-        elif kind in ("command", "alert"):
-            acts.append(decoded(row, store.name))
+        elif kind in _SAYS:
+            history.append(decoded(row, store.name))
     store.tail()
     open_.doubtful.update(open_.waiting)
-    return Recovered(messages, open_, heard, rows, hash_.hex(), tuple(acts))
+    return Recovered(history, open_, heard, rows, hash_.hex(), store.caveat)
 
 
 class Outbox:
