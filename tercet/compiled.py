@@ -177,12 +177,18 @@ def say_once(kind: str, sentence: str) -> None:
 def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     """`numba.njit`, cached in `cache_folder()`, without the GIL and with C division; used bare or with a signature.
 
+    What a user writes outside of the package runs with bounds checks: an index outside its array raises IndexError there.
+
     `forceinline=True` is for what a hot loop calls from one place: LLVM leaves those calls standing, and a crowd is a quarter slower.
     `inline="always"` spares a caller's only callee its own machine code: each level of calls is optimised with all that lies below it.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        asked = {"forceinline": False} | options  # or what a forced one is the first to call would inherit it, and all below that
+        ours = Path(function.__code__.co_filename).is_relative_to(PACKAGE)
+        asked = {
+            "forceinline": False,
+            "boundscheck": None if ours else True,
+        } | options  # or what a forced one is the first to call would inherit it, and all below that
         made = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
         if config.DISABLE_JIT:
             return made

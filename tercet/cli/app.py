@@ -24,6 +24,8 @@ from tercet.cli import (
     train,
 )
 from tercet.errors import TercetError
+from tercet.interrupts import SENTENCE, STOPPED, stoppable
+from tercet.wholefiles import remove_unfinished
 
 app = typer.Typer(help=tercet.__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 _signals = (features, forecast, risk, leakcheck, ledger)
@@ -45,9 +47,17 @@ def tercet_command(
 
 
 def main() -> None:
-    """Run the command line."""
-    try:
-        app()
-    except (TercetError, OSError) as error:
-        typer.echo(f"tercet: {error}", err=True)
-        sys.exit(1)
+    """Run the command line. Ctrl-C ends it within seconds, with one sentence and exit code STOPPED."""
+    with stoppable(remove_unfinished):
+        try:
+            app()
+        except (TercetError, OSError) as error:
+            typer.echo(f"tercet: {error}", err=True)
+            sys.exit(1)
+        except SystemExit as end:
+            if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer makes this of it
+                typer.echo(SENTENCE, err=True)
+            raise
+        except KeyboardInterrupt:
+            typer.echo(SENTENCE, err=True)
+            sys.exit(STOPPED)

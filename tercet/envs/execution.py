@@ -4,7 +4,6 @@ An episode is one parent from its start to its end. It ends flat: what is left i
 observation is a VIEW in numbers of order one (`execution/observation.py`), as of the decision less the feed latency.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
+from tercet.cores import cores
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
@@ -213,7 +213,7 @@ class ExecutionMembers:
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
         self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
         self._chosen, self._wanted, self._nobody = np.zeros((count, ACTION)), np.zeros(count, np.bool_), np.zeros(0, np.bool_)
-        self._threads = max(1, min(self.settings.threads or len(os.sched_getaffinity(0)), count // BLOCK))
+        self._threads = max(1, min(self.settings.threads or cores(), count // BLOCK))
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
         middle = count // 2
         self.whole = self._part(slice(0, count))

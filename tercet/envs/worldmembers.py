@@ -114,7 +114,7 @@ class WorldMembers:
         bps = self.world.bps
         parts = {f"{name}_bps": sums[name] * bps for name in ("fixed", "impact", "risk", "signal", "noise")}
         utility = parts["impact_bps"] + parts["risk_bps"] + parts["signal_bps"] + self.world.charged * parts["fixed_bps"]
-        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts}
+        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts, "cut_decisions": float(sums["cut"])}
 
     def path(self, place: int) -> NDArray[np.int64]:
         """The inventory path, in lots, of the episode that a member ended last."""

@@ -4,7 +4,6 @@ JOURNAL.head beside it is what the writer locks. It says, unsynced, which row wa
 cut and is never ahead, so rows that are missing at the end of the journal (a cut or damaged log) are noticed.
 """
 
-import fcntl
 import os
 import secrets
 import sqlite3
@@ -16,6 +15,7 @@ from typing import Final
 
 import tercet
 from tercet.errors import BadInput
+from tercet.locks import lock
 from tercet.orders.chain import DIGEST, FORMAT, Damaged, Row, Tail
 
 CHUNK: Final = 128  # rows a statement: sqlite3 lets other threads run once a statement, which costs more than the rows
@@ -92,7 +92,7 @@ class SqliteStore:
             head.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(head, os.O_RDWR | os.O_CREAT, 0o600)
             self._held.callback(os.close, self._lock)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._lock, wait=False)
         except BlockingIOError as error:
             raise BadInput(f"{self.path}: expected to be its only writer, found another process that has it open") from error
         except OSError as error:
