@@ -6,6 +6,7 @@ package, and of numba's flags. A file that is damaged is made anew, and where no
 """
 
 import hashlib
+import importlib
 import os
 import pickle
 import re
@@ -204,6 +205,18 @@ def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     bare = len(signature) == 1 and not options and callable(signature[0]) and hasattr(signature[0], "__code__")
     types: tuple[Any, ...] = () if bare else signature
     return decorate(signature[0]) if bare else decorate
+
+
+def reference(function: Any) -> Any:
+    """A function as it is pickled: by module and name where another process finds it so, or else as numba pickles it."""
+    module, name = function.__module__, function.__name__
+    found = module != "__main__" and getattr(sys.modules.get(module), name, None) is function
+    return (module, name) if found else function
+
+
+def referred(kept: Any) -> Any:
+    """The function of a reference."""
+    return getattr(importlib.import_module(kept[0]), kept[1]) if isinstance(kept, tuple) else kept
 
 
 def one_version(function: Any) -> Any:

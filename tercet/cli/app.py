@@ -1,5 +1,6 @@
 """`tercet`: the command line. What fails says in one sentence what was wrong, and exits with 1."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -55,9 +56,14 @@ def main() -> None:
             typer.echo(f"tercet: {error}", err=True)
             sys.exit(1)
         except SystemExit as end:
-            if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer makes this of it
-                typer.echo(SENTENCE, err=True)
-            raise
+            if not isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer makes the one of the other
+                raise
+            _stop()
         except KeyboardInterrupt:
-            typer.echo(SENTENCE, err=True)
-            sys.exit(STOPPED)
+            _stop()
+
+
+def _stop() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    typer.echo(SENTENCE, err=True)
+    sys.exit(STOPPED)

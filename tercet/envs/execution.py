@@ -6,6 +6,7 @@ observation is a VIEW in numbers of order one (`execution/observation.py`), as o
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
+from tercet.compiled import reference, referred
 from tercet.cores import cores
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
@@ -130,6 +132,10 @@ class EnvSettings:
             if many:
                 object.__setattr__(self, name, parts)
 
+    def __reduce__(self) -> Any:
+        """How they are pickled: a reward of a user's own by its name, where it has one."""
+        return _unpickled, (vars(self) | {"reward": self.reward if isinstance(self.reward, str) else reference(self.reward)},)
+
     @property
     def watches(self) -> CautionSettings | None:
         """What watches the market; None where nobody does."""
@@ -139,6 +145,15 @@ class EnvSettings:
     def weights(self) -> tuple[float, ...]:
         """All weights of rewards."""
         return (self.risk_aversion, self.impact, self.terminal, *self.own)
+
+
+def _unpickled(terms: dict[str, Any]) -> EnvSettings:
+    if isinstance(terms["reward"], str):
+        return EnvSettings(**terms)
+    earn = referred(terms["reward"])
+    if not any(earn is made for made in MADE):
+        MADE.append(earn)
+    return EnvSettings(**terms | {"reward": earn})
 
 
 class BrokenStep(BadInput):
@@ -251,7 +266,7 @@ class ExecutionMembers:
         self._wanted[:] = False
         self._wanted[places] = True
         self.whole.start(self._wanted)
-        self.whole.finish()
+        self._end(self.whole)
         if self._trails:
             for place in np.atleast_1d(places).tolist():
                 self._trails[place].begin(self._view(place))
@@ -263,7 +278,7 @@ class ExecutionMembers:
         if not self._episodes.all():
             raise BadInput("a member has begun no episode; expected `begin` before the first step")
         self.start(self.whole, actions)
-        self.whole.finish()
+        self._end(self.whole)
         for place, trail in enumerate(self._trails):
             trail.step(self._view(place), bool(self.terminated[place]))
         self._refuse_faulty(self.whole)
@@ -275,8 +290,14 @@ class ExecutionMembers:
 
     def finish(self, part: Part) -> None:
         """End it. Raises as `step` does, when the other half has ended its own too."""
-        part.finish()
+        self._end(part)
         self._refuse_faulty(part)
+
+    def _end(self, part: Part) -> None:
+        try:
+            part.finish()
+        except IndexError as error:  # a user's code runs with bounds checks
+            raise self.actions.refuse_index(error) from error
 
     def _choose(self, actions: NDArray[Any], rows: slice) -> None:
         space, given = self.actions.space, np.asarray(actions)
@@ -331,7 +352,8 @@ class ExecutionMembers:
         return [array.tobytes() for array in self._arrays()]
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return self.sims, self.members, self.parents, self.observations, self.masks, self.cautions
+        seen = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
+        return self.sims, self.members, self.parents, *seen, self.cautions
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot of members like these."""
@@ -346,6 +368,14 @@ class ExecutionMembers:
         for place, trail in enumerate(self._trails):
             trail.begin(self._view(place))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ExecutionMembers":
+        """Members that go on as these would, with a bank that they share."""
+        return _going_on(self.settings, self.count, self.markets, self.bank, deepcopy(self._trails), self.snapshot())
+
+    def __reduce__(self) -> Any:
+        """How they are pickled."""
+        return _going_on, (self.settings, self.count, self.markets, self.bank, self._trails, self.snapshot())
+
     def render(self, place: int, mode: str) -> Any:
         """A picture of a member's episode: "rgb_array" or "ansi". One that has ended is shown until the next step or `begin`."""
         if mode not in ("rgb_array", "ansi"):
@@ -358,6 +388,13 @@ class ExecutionMembers:
         """The VIEW that a member's next decision is made on."""
         member = self.members[place]
         return member.views[int(member.seen)]
+
+
+def _going_on(settings: EnvSettings, count: int, markets: Any, bank: Bank, trails: list[Trail], state: Any) -> ExecutionMembers:
+    members = ExecutionMembers(settings, count, markets, bool(trails), bank)
+    members.restore(state)
+    members._trails = trails
+    return members
 
 
 def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:

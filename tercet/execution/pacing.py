@@ -80,4 +80,4 @@ def paced(inner: Policy, settings: PaceSettings | None = None) -> Policy:
     room = (0.0,) * (STATE - len(inner.settings))
     address = float(address_of(inner.decide, DECIDE))
     own = (float(how.state), how.hasten_s, float(how.wait), how.least, address)
-    return replace(inner, decide=heeding, settings=(*inner.settings, *room, *own))
+    return replace(inner, decide=heeding, settings=(*inner.settings, *room, *own), origin=(paced, (inner, how)))

@@ -16,7 +16,7 @@ from numba import types
 
 from tercet.book.records import CANCEL_OWN, CHILD, REPLACE_OWN, SUBMIT
 from tercet.book.state import LIMIT, MARKET, POST_ONLY
-from tercet.compiled import compiled
+from tercet.compiled import compiled, reference, referred
 from tercet.errors import BadInput
 from tercet.execution import trial
 from tercet.execution.view import VIEW
@@ -50,11 +50,21 @@ class Policy:
     settings: tuple[float, ...] = field(default=())
     step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
     posture: bool = False  # it was trained with one
+    origin: Any = field(default=None, compare=False, repr=False)  # (function, arguments) that make it, where settings hold an address
 
     def __post_init__(self) -> None:
         """Refuse settings that a pad has no places for."""
         if len(self.settings) > SETTINGS or not all(math.isfinite(one) for one in self.settings):
             raise BadInput(f"policy {self.name}: settings were {self.settings}; expected {SETTINGS} finite numbers at most")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Policy":
+        """Itself: it does not change."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """How it is pickled: an address means nothing to another process."""
+        kept = (self.name, reference(self.decide), self.settings, self.step_ns, self.posture)
+        return self.origin or (_unpickled, kept)
 
     def check(self) -> None:
         """Work one parent of an invented market by this policy, uncompiled, so that what it gets wrong is named by its line.
@@ -69,6 +79,10 @@ class Policy:
         pad = np.zeros(1, PAD).view(np.recarray)[0]
         pad.settings[: len(self.settings)] = self.settings
         return pad
+
+
+def _unpickled(name: str, decide: Any, *terms: Any) -> Policy:
+    return Policy(name, referred(decide), *terms)
 
 
 def policy(decide: Callable[[Any, Any], int]) -> Any:

@@ -29,7 +29,7 @@ def unknown_field(decide: Any, name: str) -> BadInput:
     return BadInput(f"policy {decide.__name__} ({where.co_filename}, line {where.co_firstlineno}): there is no field {name!r}; {hint}")
 
 
-def work_one_parent(name: str, decide: Callable[[Any, Any], int], pad: Any) -> None:
+def work_one_parent(name: str, decide: Callable[[Any, Any], Any], pad: Any) -> None:
     """Let a plain `decide` work a buy and a sell in an invented market; raises BadInput for what it does wrong."""
     if decide.__module__.partition(".")[0] == __name__.partition(".")[0]:
         return
@@ -44,7 +44,7 @@ def work_one_parent(name: str, decide: Callable[[Any, Any], int], pad: Any) -> N
             fill(view, rng)
 
 
-def returned(name: str, decide: Callable[[Any, Any], int], view: Any, pad: Any) -> int:
+def returned(name: str, decide: Callable[[Any, Any], Any], view: Any, pad: Any) -> int:
     """How many children one decision returns."""
     places = len(pad.children)
     try:
