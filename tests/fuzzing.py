@@ -21,7 +21,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ class Target:
     broken: tuple[tuple[str, tuple[Mutate, ...]], ...]
     seal: Callable[[Path], None] = lambda folder: None
     writes: str = ""  # where it writes: nothing may stand there after a refusal
+    odd: bool = False  # one of its options has an odd value instead
 
     def unbroken(self) -> "Target":
         """The same with nothing broken."""
-        return replace(self, broken=tuple((name, (lambda data, rng: data,)) for name, _ in self.broken))
+        return replace(self, odd=False, broken=tuple((name, (lambda data, rng: data,)) for name, _ in self.broken))
 
 
 @dataclass
@@ -62,8 +63,6 @@ class Findings:
 
 def answer(words: list[str]) -> tuple[str, str]:
     """How a command ends, as `tercet.cli.app.main` would show it."""
-    import click
-
     from tercet.cli.app import app
     from tercet.errors import TercetError
 
@@ -78,11 +77,11 @@ def answer(words: list[str]) -> tuple[str, str]:
     except (TercetError, OSError) as error:
         sentence = str(error)
         return ("refused", sentence) if sentence.strip() and len(sentence) <= LONGEST_SENTENCE else ("unreadable", sentence)
-    except click.exceptions.Exit as end:
-        return "accepted", f"exit {end.exit_code}"
-    except (click.ClickException, SystemExit) as error:
+    except SystemExit as error:
         return "refused", str(error)
     except BaseException as error:  # polars panics are no Exceptions
+        if "click" in type(error).__module__:  # which Typer brings along, and turns into a sentence or an exit
+            return ("accepted" if hasattr(error, "exit_code") and not str(error) else "refused"), str(error)
         import traceback
 
         return "traceback", f"{type(error).__name__}: {error}\n" + "".join(traceback.format_exc().splitlines(keepends=True)[-4:])
@@ -338,9 +337,71 @@ DOORS: dict[str, Callable[[Path], None]] = {
     "@rows": read_rows,
     "@bars": read_prices,
 }
+ENDLESS = ("--help", "--follow", "--imitate")  # it goes on by design, or trains
+FAMILIES = ("import", "risk", "forecast", "gate", "journal", "calibrate", "ledger")
+WORDS = [
+    "",
+    " ",
+    "0",
+    "-1",
+    "1.5",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 40,
+    "x",
+    "1,2",
+    ",",
+    "1.23%",
+    "0%adv",
+    "-5min",
+    "0s",
+    "1e3h",
+    "25:00",
+    "02:30",
+]
+WORDS += [
+    "2000-13-01",
+    "2024-02-30",
+    "0001-01-01",
+    "America/Nowhere",
+    "−1",
+    "é",
+    "\x00",
+    "a=b",
+    "a;b",
+    ".",
+    "/",
+    "/dev/null",
+    "/no/such/file",
+    "folder",
+]
+WORDS += ["{}", "[]", "None", "true", "crowd:zero", "history:day", "twap", "twap,twap", "*", "$HOME", "-", "--", "1" * 400]
 LOBSTER = ("import", "lobster", "messages.csv", "--book", "book.csv", "--symbol", "MADE", "--date", "2000-01-03", "--out", "store")
 DAY = (("day/day.json", JSON_TEXT), ("day/events.npy", BINARY))
 RISK = ("risk", "evaluate", "volatility", "--models", "ewma;log-har", "--data")
+PARENTS = ("--market", "crowd:zero", "--parents", "2", "--horizon", "10s", "--policies", "twap")
+ODD = {
+    "import": (write_day, LOBSTER),
+    "check": (write_stored, ("check", "day")),
+    "replay": (write_stored, ("replay", "day")),
+    "features": (write_stored, ("features", "day", "--out", "rows.parquet")),
+    "simulate": (write_stored, ("simulate", "--market", "crowd:zero", "--date", "2024-03-05", "--until", "09:31", "--out", "sim")),
+    "backtest": (write_stored, ("backtest", *PARENTS)),
+    "impact": (write_stored, ("impact", *PARENTS)),
+    "volatility": (write_daily, ("risk", "evaluate", "volatility", "--data", "market.csv", "--models", "ewma;log-har")),
+    "tail": (write_daily, ("risk", "evaluate", "tail", "--data", "market.csv", "--models", "history")),
+    "say-posture": (write_daily, ("risk", "posture", "--data", "market.csv")),
+    "panel": (write_panel, ("forecast", "evaluate", "panel:panel.csv", "--experts", "ols")),
+    "fit": (write_panel, ("forecast", "fit", "panel:panel.csv", "--expert", "ols", "--out", "model.zip")),
+    "gate-words": (write_gate, ("gate", "check", "--limits", "limits.toml", "--cases", "cases.jsonl")),
+    "journal-words": (write_journal, ("journal", "show", "journal")),
+    "verify-words": (write_journal, ("journal", "verify", "journal")),
+    "leakcheck": (write_stored, ("leakcheck", "/no/such.py")),
+    "bench-words": (write_stored, ("bench", "nothing")),
+    "ledger-words": (write_stored, ("ledger", "show")),
+}
 TARGETS = (
     Target("lobster", write_day, LOBSTER, (("messages.csv", TEXT), ("book.csv", TEXT)), writes="store"),
     Target("day", write_stored, ("check", "day"), DAY),
@@ -377,6 +438,32 @@ TARGETS = (
 )
 
 
+# ---------------------------------------------------------------- odd words
+
+
+@cache
+def options(*family: str) -> tuple[tuple[str, bool], ...]:
+    """The options of a command and whether each is a mere flag."""
+    import typer
+
+    from tercet.cli.app import app
+
+    command: Any = typer.main.get_command(app)
+    for name in family:
+        command = command.commands[name]
+    named = [param for param in command.params if param.opts[0].startswith("--")]
+    return tuple((opt, param.is_flag) for param in named for opt in param.opts[:1] if opt not in ENDLESS)
+
+
+def odd_words(words: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:
+    """A command line with one more option, of an odd value."""
+    family = words[: 1 + (words[0] in FAMILIES) + (words[:2] == ("risk", "evaluate") or words[:2] == ("forecast", "evaluate"))]
+    name, flag = rng.choice(options(*(family[:2] if words[0] in FAMILIES else family[:1])))
+    return (*words, name) if flag else (*words, name, rng.choice(WORDS))
+
+
+ODD_TARGETS = tuple(Target(f"odd-{name}", make, words, (), odd=True) for name, (make, words) in ODD.items())
+
 # ---------------------------------------------------------------- the run
 
 
@@ -391,11 +478,16 @@ def fuzz(target: Target, each: int, seed: int, worker: Worker, tell: Callable[[s
             folder = Path(scratch) / "broken"
             shutil.copytree(sound, folder)
             rng = random.Random(f"{target.name}/{seed}/{number}")
-            name, mutations = rng.choice(target.broken)
-            path = folder / name
-            path.write_bytes(rng.choice(mutations)(path.read_bytes(), rng))
-            target.seal(folder)
-            how, text = worker.ask([str(folder), *target.words])
+            words, name = target.words, ""
+            if target.odd:
+                words = odd_words(words, rng)
+                name = " ".join(words[len(target.words) :])
+            else:
+                name, mutations = rng.choice(target.broken)
+                path = folder / name
+                path.write_bytes(rng.choice(mutations)(path.read_bytes(), rng))
+                target.seal(folder)
+            how, text = worker.ask([str(folder), *words])
             if how == "refused" and target.writes and [left for left in (folder / target.writes).rglob("*") if left.is_file()]:
                 how = "half-written"
             findings.ends[how] += 1
@@ -408,7 +500,7 @@ def fuzz(target: Target, each: int, seed: int, worker: Worker, tell: Callable[[s
 
 def main() -> int:
     """Break files, and say how the commands ended."""
-    known = [target.name for target in TARGETS]
+    known = [target.name for target in (*TARGETS, *ODD_TARGETS)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=200, help="broken files of each target")
     parser.add_argument("--seed", type=int, default=0)
@@ -421,7 +513,7 @@ def main() -> int:
     if unknown := set(asked.only.split(",")) - set(known):
         parser.error(f"--only names {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
     worker, bad = Worker(), 0
-    for target in TARGETS:
+    for target in (*TARGETS, *ODD_TARGETS):
         if target.name in asked.only.split(","):
             began = time.perf_counter()
             findings = fuzz(target, asked.each, asked.seed, worker, lambda line: print(line, file=sys.stderr))

@@ -8,7 +8,7 @@ fills from the front. `post`, `cross` and `withdraw` fill them.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numba
 import numpy as np
@@ -41,6 +41,15 @@ PAD: Final = np.dtype(
 DECIDE: Final = types.int64(numba.from_dtype(VIEW), numba.from_dtype(PAD))
 
 
+class Seen(NamedTuple):
+    """What a trained policy knows of a recorded day, called `market`: its session's time from one share to another."""
+
+    market: str
+    checksum: str  # of its events
+    begin: float
+    end: float
+
+
 @dataclass(frozen=True)
 class Policy:
     """A compiled `decide` under a name, with the settings that it finds on its pad."""
@@ -50,6 +59,7 @@ class Policy:
     settings: tuple[float, ...] = field(default=())
     step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
     posture: bool = False  # it was trained with one
+    seen: tuple[Seen, ...] = ()  # of recorded days: what it learned from, or was chosen by
     origin: Any = field(default=None, compare=False, repr=False)  # (function, arguments) that make it, where settings hold an address
 
     def __post_init__(self) -> None:
@@ -63,7 +73,7 @@ class Policy:
 
     def __reduce__(self) -> Any:
         """How it is pickled: an address means nothing to another process."""
-        kept = (self.name, reference(self.decide), self.settings, self.step_ns, self.posture)
+        kept = (self.name, reference(self.decide), self.settings, self.step_ns, self.posture, self.seen)
         return self.origin or (_unpickled, kept)
 
     def check(self) -> None:
