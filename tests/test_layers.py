@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
     ("__init__", "errors"),
-    ("compiled", "cores", "interrupts", "intrinsics", "locks", "memory"),
+    ("compiled", "cores", "interrupts", "intrinsics", "locks", "memory", "wholefiles"),
     ("market",),
     ("book", "messages"),
     ("sim", "signals", "execution"),
