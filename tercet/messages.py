@@ -266,7 +266,7 @@ class Approved:
         """Raises AttributeError: what is sent is what was judged."""
         raise AttributeError(f"{name} of an Approved cannot be changed: what is sent is what the gate has judged")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    __delattr__ = __setattr__
 
     def __reduce__(self) -> str:
         """Raises TypeError: an approval is neither copied nor kept."""
