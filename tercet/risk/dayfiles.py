@@ -102,15 +102,17 @@ def _market_columns(path: str | Path, frame: pl.DataFrame, date: str) -> dict[st
     """Which columns are read as what: {"return": "Return", ...}."""
     _refuse_several(path, frame, date)
     there = [name for name in frame.columns if name not in (date, ROW)]
-    found = {name: one for name in ("return", "open_close", *BARS, "adj close", "volume", *BESIDE) if (one := find_column(there, name))}
+    found: dict[str, str] = {
+        name: one for name in ("return", "open_close", *BARS, "adj close", "volume", *BESIDE) if (one := find_column(there, name))
+    }
     if "return" in found:
         return {name: one for name, one in found.items() if name in ("return", "open_close", *BESIDE)}
-    beside = {name: found[name] for name in (*BESIDE, "volume") if name in found}
+    beside: dict[str, str] = {name: found[name] for name in (*BESIDE, "volume") if name in found}
     if all(name in found for name in BARS):
-        return {name: found[name] for name in (*BARS, "adj close") if name in found} | beside
+        return {**{name: found[name] for name in (*BARS, "adj close") if name in found}, **beside}
     if "close" in found or "adj close" in found:
-        return {"close": found.get("adj close") or found["close"]} | beside
-    return {"close": _alone(path, frame, date, "a column return, or open, high, low, close, or one column of prices")} | beside
+        return {"close": found.get("adj close") or found["close"], **beside}
+    return {"close": _alone(path, frame, date, "a column return, or open, high, low, close, or one column of prices"), **beside}
 
 
 def _refuse_several(path: str | Path, frame: pl.DataFrame, date: str) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.risk.units import SAME
 from tercet.signals.cleaning import Cleaning, broken, repeats, splits
 from tercet.signals.series import Floats
 from tercet.signals.timed import EVENT, KNOWN, Table
@@ -19,7 +20,6 @@ FRESH_NS: Final = 7 * 86_400 * 10**9  # age of a VIX from which on it is none
 COLUMNS: Final = {"returns": "return", "within": "open_close", "realised": "rv", "vix": "vix", "quarticity": "quarticity"}
 BARS: Final = ("open", "high", "low", "close")
 FLOOR: Final = 1e-4  # percent²: no day moves less than a basis point
-SAME: Final = 1e-9  # share of the returns by which all are the same but for rounding
 CARRIED: Final = 5  # days that a missing VIX is carried over
 
 

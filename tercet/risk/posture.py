@@ -141,7 +141,12 @@ class Stance:
             return multiplier(risks, self.settings), binding(risks, self.settings)
         rest = multiplier(replace(risks, **dict.fromkeys(blind, 0.0)), self.settings)
         middle = 0.5 * (self.settings.enters[1] + self.settings.enters[2])
-        return min(middle, rest), f"blind: {', '.join(blind) or f'{risks.late_s:g} s late'}"
+        return min(middle, rest), f"blind: {', '.join(blind) or late(risks.late_s)}"
+
+
+def late(seconds: float) -> str:
+    """How late the newest input is, in words."""
+    return f"{seconds / 86_400:.1f} days late" if seconds >= 2 * 86_400 else f"{seconds / 3600:.1f} hours late"
 
 
 def binding(risks: Risks, settings: PostureSettings) -> str:

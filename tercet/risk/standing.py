@@ -66,9 +66,8 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     The width is how far the volatilities of that GJR, of averages at two speeds and, where it is there, of the VIX lie from each other.
     """
     market, count = days.market, len(days)
-    least = max(2 * USUAL, RegimeSettings().first)
-    if not least <= settings.first < count:
-        raise BadInput(f"first was {settings.first} of {count} days; expected {least} to fewer than all")
+    if not least_first() <= settings.first < count:
+        raise BadInput(f"first was {settings.first} of {count} days; expected {least_first()} to fewer than all")
     tell("shortfall")
     tails = tails_walked(LongDays.of(market), MODELS["fhs-gjr"], (TAIL,), settings.first, settings.every)[TAIL]
     shortfall = np.append(-tails.es[1:], np.nan)
@@ -84,6 +83,11 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     stress = probability(DEFAULT.said(days, settings.fall), days, settings.fall)
     tell("the regime")
     return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), stressed(days))
+
+
+def least_first() -> int:
+    """Days before which nothing can be held: the widths and the regime are not yet known."""
+    return max(2 * USUAL, RegimeSettings().first)
 
 
 def width(logs: Floats) -> Floats:

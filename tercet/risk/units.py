@@ -19,6 +19,7 @@ YEARLY: Final = (2.0, 400.0)  # percent, of returns
 IMPLIED: Final = (3.0, 200.0)  # percent, the VIX's median
 APART: Final = 10.0  # times that a mean variance may be another
 LEAST: Final = 20  # days, fewer of which say nothing of their unit
+SAME: Final = 1e-9  # share of the returns by which all are the same but for rounding
 TRIMMED: Final = 0.01  # share of the greatest that says nothing either
 
 
@@ -67,6 +68,8 @@ def yearly(returns: Floats) -> float:
 def refuse_returns(path: str | Path, returns: Floats) -> None:
     """BadInput where the volatility is that of no market in percent."""
     found = yearly(returns)
+    if len(returns) and np.ptp(returns) <= SAME * np.abs(returns).max():
+        raise BadInput(f"{path}: all {len(returns):,} returns are {returns[0]:g}; expected returns that vary")
     if len(returns) < LEAST or found == 0 or YEARLY[0] <= found <= YEARLY[1]:
         return
     guess = next(
