@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.episode import COURSE, OUTCOME, machine, watch
-from tercet.backtest.markets import Market
-from tercet.backtest.parents import Plan, records
+from tercet.backtest.markets import Market, checksum
+from tercet.backtest.parents import MEMORY_NS, Plan, records
 from tercet.errors import BadInput, TercetError
 from tercet.execution.caution import CautionSettings
 from tercet.execution.policy import Policy
@@ -136,7 +136,7 @@ class Worker:
             outcome,
         )
         if outcome.arrival_mid2 == 0:
-            when = clock(int(parent["start"]))
+            when = clock(int(parent["start"]), self.market.tz)
             raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")
         if outcome.log_full:
             raise TercetError(f"policy {policy.name}: more than {len(self.scratch.reports)} fills of one parent; expected fewer")
@@ -172,6 +172,8 @@ def run(
     names = tuple(policy.name for policy in policies)
     said = (
         *market.notes,
+        *plan.notes,
+        *known_already(policies, market, plan),
         *other_paces(policies, settings.step_ns),
         *other_postures(policies, settings),
         *warnings(names, costs, outcomes),
@@ -208,6 +210,21 @@ def other_postures(policies: Sequence[Policy], settings: Settings) -> list[str]:
     words = ("with a posture and sees none here", "without a posture and sees one here")
     others = [policy.name for policy in policies if policy.step_ns and policy.posture != here]
     return [f"{name}: was trained {words[here]}; expected the same, for it knows no other" for name in others]
+
+
+def known_already(policies: Sequence[Policy], market: Market, plan: Plan) -> list[str]:
+    """Sentences on trained policies that have seen hours of this day: what they do there says nothing of other days."""
+    said, first = [], market.open_ns + MEMORY_NS
+    for policy in policies:
+        for seen in policy.seen:
+            if seen.market != market.name and seen.checksum != checksum(market):
+                continue
+            begin, end = (int(first + share * (market.close_ns - first)) for share in (seen.begin, seen.end))
+            there = sum(parent.start < end and parent.end > begin for parent in plan.parents)
+            hours = f"{clock(begin, market.tz)[:8]} to {clock(end, market.tz)[:8]}"
+            met = f"{there} of {len(plan.parents)} parents lie there"
+            said.append(f"{policy.name}: learned from this day, and was chosen by it, from {hours}: {met}; expected another day")
+    return said
 
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:

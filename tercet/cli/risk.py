@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tercet.cli.forecast import noted, progress
-from tercet.cli.output import console, extra, say_json
+from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
 
 
@@ -50,6 +50,7 @@ def evaluate(
     vix_close: Annotated[str | None, typer.Option(metavar="HH:MM", help="The same of the VIX; 16:15.")] = None,
     vix_zone: Annotated[str | None, typer.Option(metavar="ZONE", help="The same of the VIX; America/New_York.")] = None,
     unit: Annotated[str | None, typer.Option(metavar="UNIT", help=UNIT_HELP)] = None,
+    accept_bad_day: AcceptBadDay = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -68,8 +69,9 @@ def evaluate(
     judge = intraday if kind == "warning" and is_market(data) else KINDS[kind]
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
     with progress() as tell, noted() as notes, extra("signals"):
-        hours = (close, zone, vix_close, vix_zone, unit)
-        result = judge(Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon, *hours))
+        hours = {"close": close, "zone": zone, "vix_close": vix_close, "vix_zone": vix_zone, "unit": unit}
+        asked = Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon, accept_bad_day, **hours)
+        result = judge(asked)
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -110,7 +112,8 @@ def posture(
         raise BadInput(
             f"each was {each}, drawdown {drawdown}, at {at}; expected each above 0, a drawdown from 0 to 1, no --at with --follow"
         )
-    asked = Judging(data, vix, None, None, None, None, lambda what: None, None, close, zone, vix_close, vix_zone, unit)
+    hours = {"close": close, "zone": zone, "vix_close": vix_close, "vix_zone": vix_zone, "unit": unit}
+    asked = Judging(data, vix, None, None, None, None, lambda what: None, None, False, **hours)
     then, stamp = None if at is None else end_of(at, zone), None
     while True:
         now = time.time_ns() if then is None else then

@@ -42,6 +42,7 @@ KINDS: Final[dict[str, tuple[str, tuple[type[Any], ...], int]]] = {
     **dict.fromkeys(("lots", "bank", "bank_seed", "threads"), ("a whole number", (int, np.integer), 1)),
     **dict.fromkeys(("risk_aversion", "impact", "terminal"), ("a number", _NUMBER, 1)),
     **dict.fromkeys(("size", "latency", "fees"), ("two numbers, the smaller first", _NUMBER, 2)),
+    "accept_bad_day": ("True or False", (bool,), 1),
     "own": ("numbers", _NUMBER, 0),
     **dict.fromkeys(("order_latency_ns", "feed_latency_ns"), ("whole numbers of ns", (int, np.integer), 0)),
     "horizon": ("times such as 5min", (str,), 0),
@@ -77,6 +78,7 @@ class EnvSettings:
     bank: int = field(default=64, metadata={"help": "warmed start states"})
     bank_seed: int = field(default=0, metadata={"help": "of the start states"})
     part: str = field(default=ALL, metadata={"help": f"of a recorded session, and of start states: {', '.join(PARTS)}"})
+    accept_bad_day: bool = field(default=False, metadata={"help": "a recorded day that is bad is taken all the same"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
 
     def __post_init__(self) -> None:
@@ -173,7 +175,7 @@ class ExecutionMembers:
         self.settings, self.count = settings, count
         self._trails = [Trail() for _ in range(count)] if rendered else []
         names = (settings.market,) if isinstance(settings.market, str) else settings.market
-        self.markets = markets or tuple(market(name) for name in names)
+        self.markets = markets or tuple(market(name, settings.accept_bad_day) for name in names)
         self.actions = actions_of(settings.actions)
         self.bank = bank_of(settings, self.markets) if bank is None else bank
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)

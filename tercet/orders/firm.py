@@ -142,6 +142,14 @@ class Firm:
         refuse_no_time(now, f"mark of {symbol}")
         exposure.mark(self.scopes, self.instruments, self.cells, place, bid, ask, now)
 
+    def value_by_fills(self, symbol: str, price: float) -> None:
+        """While there has been no mark, what is held is worth the last own price that stands; 0 where none does."""
+        place = self._symbol(symbol)
+        if self.instruments["marked"][place] < 0 and self.instruments["reference"][place] != price:
+            self.instruments["reference"][place] = price
+            for strategy in range(len(self.strategies)):
+                exposure.earn(self.scopes, self.instruments, self.cells, strategy, place, 0.0)
+
     def phase(self, symbol: str, phase: str, band: tuple[int, int] | None = None) -> None:
         """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band where it is another."""
         if phase not in PHASES:
