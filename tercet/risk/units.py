@@ -12,6 +12,7 @@ from tercet.errors import BadInput
 from tercet.signals.series import Floats
 
 SCALES: Final = {"percent": 1.0, "fraction": 100.0, "bp": 0.01}
+WORDS: Final = {"fraction": "fractions", "bp": "basis points"}
 POWERS: Final = {"return": 1, "open_close": 1, "rv": 2, "quarticity": 4, "vix": 1}  # of the unit: a variance is in its square
 SERIES: Final = {"return": ("return", "open_close"), "rv": ("rv", "quarticity"), "vix": ("vix",)}
 YEAR: Final = 252
@@ -72,12 +73,10 @@ def refuse_returns(path: str | Path, returns: Floats) -> None:
         raise BadInput(f"{path}: all {len(returns):,} returns are {returns[0]:g}; expected returns that vary")
     if len(returns) < LEAST or found == 0 or YEARLY[0] <= found <= YEARLY[1]:
         return
-    guess = next(
-        (f"they look like {unit}s: --unit {unit} reads them so" for unit in ("fraction", "bp") if _usual(found * SCALES[unit])), ""
-    )
-    guess = guess if found < YEARLY[0] or guess.startswith("they look like bp") else ""
+    unit = "fraction" if found < YEARLY[0] else "bp"
+    guess = f" (they look like {WORDS[unit]}: --unit {unit} reads them so)" if _usual(found * SCALES[unit]) else ""
     told = f"{path}: return has a volatility of {found:.3g} a year; expected percent, {YEARLY[0]:g} to {YEARLY[1]:g}"
-    raise BadInput(f"{told}{f' ({guess})' if guess else ''}; where they are percent, --unit percent takes them as they are")
+    raise BadInput(f"{told}{guess}; where they are percent, --unit percent takes them as they are")
 
 
 def _usual(volatility: float) -> bool:
