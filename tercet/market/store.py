@@ -4,7 +4,6 @@ A day is written in a hidden folder beside it, flushed to the disk, then renamed
 """
 
 import datetime
-import fcntl
 import hashlib
 import os
 import re
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 import tercet
 from tercet.errors import BadInput
+from tercet.locks import lock
 from tercet.market.calendar import NEW_YORK, zone
 from tercet.market.events import EVENT, LEVEL_ROW
 from tercet.market.instruments import LARGEST_TICK, Instrument
@@ -223,7 +223,7 @@ def _alone(home: Path) -> Iterator[None]:
     """One save at a time in a store, by a lock on its folder that a killed process lets go."""
     store = os.open(home.parent, os.O_RDONLY)
     try:
-        fcntl.flock(store, fcntl.LOCK_EX)
+        lock(store)
         _tidy(home)
         yield
     finally:

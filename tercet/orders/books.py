@@ -12,8 +12,9 @@ import msgspec
 
 from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
 from tercet.orders import exposure
+from tercet.orders.clock import ALWAYS, NEVER
 from tercet.orders.executions import AMENDS, EXECUTIONS, Executions
-from tercet.orders.firm import ALWAYS, FOREIGN, NEVER, Firm
+from tercet.orders.firm import FOREIGN, Firm
 from tercet.orders.reports import Line, excess, misattributed, senseless
 
 SAME: Final = ("order", "side", "lots", "price", "happening")  # in a report of an execution that comes again
@@ -132,9 +133,9 @@ class Books:
             self._execution(report, order)
         elif report.happening == Happening.REPLACE_REJECTED or (report.happening == Happening.REJECTED and report.order in self.replaces):
             if self._new(report):
-                self._stay(order, report.time)
+                self._stay(order, self.firm.window_time(report.time))
         elif report.happening in ENDS or (report.happening == Happening.STATUS and report.state in ENDED):
-            self._end(order, self._meant(report.order), report.time)
+            self._end(order, self._meant(report.order), self.firm.window_time(report.time))
         elif report.happening == Happening.REPLACED and self._new(report):
             self._replaced(report)
         self._settle(report)
@@ -201,7 +202,7 @@ class Books:
             if fill:  # a stop that has filled waits no longer
                 self.executed[order] += report.lots
                 resting["stop"] = 0
-            self._fit(order, int(resting["tick"]), report.time)
+            self._fit(order, int(resting["tick"]), self.firm.window_time(report.time))
         elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
             self._ask(sent.parent, more)
         line = self.lines.get(self._meant(report.order))
@@ -233,10 +234,10 @@ class Books:
             if kept is not None and (kept.symbol, kept.side) == (terms.symbol, side):
                 exposure.amend(symbols, place, side, kept.number, lots, price)
             else:
-                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, report.time), 0)
+                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, self.firm.window_time(report.time)), 0)
             largest = max(lots, report.lots if report.happening != Happening.BUSTED else 0)
             if largest > most:
-                self.firm.traded(terms.symbol, 0, report.time, largest - most)
+                self.firm.traded(terms.symbol, 0, self.firm.window_time(report.time), largest - most)
                 most = largest
         if kept is None:
             return None
@@ -317,9 +318,9 @@ class Books:
         self.rows[asked.id], self.open[asked.id] = row, kept
         self.filled[asked.id], self.executed[asked.id] = self.filled[order], self.executed[order]
         if asked.id in self._over:
-            self._end(asked.id, asked.id, report.time)
+            self._end(asked.id, asked.id, self.firm.window_time(report.time))
         else:
-            self._fit(asked.id, kept.tick or 0, report.time)
+            self._fit(asked.id, kept.tick or 0, self.firm.window_time(report.time))
 
     def _stay(self, order: str, now: int) -> None:
         """The venue has refused a replacement: the order stands as it was."""

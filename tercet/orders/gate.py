@@ -19,7 +19,8 @@ from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command,
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
-from tercet.orders.firm import ALWAYS, FOREIGN, NEVER, Firm
+from tercet.orders.clock import ALWAYS, NEVER
+from tercet.orders.firm import FOREIGN, Firm
 from tercet.orders.judge import admit, tables_of
 from tercet.orders.limits import Limits, Strategy
 
@@ -43,11 +44,10 @@ class Gate:
         self.firm, self.tell = Firm(limits), tell
         self.books = Books(self.firm, self.alert)
         self.admit = admit
-        self.overrides: dict[str, tuple[int, int, int]] = {}  # order id -> (control, most lots, until)
+        self.overrides: dict[str, tuple[int, int, int, int]] = {}  # order id -> (control, most lots, since, until)
         self.arming: dict[str, tuple[Command, tuple[int, ...]]] = {}  # scope -> the wish to arm it, and what stopped it then
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self._refused: dict[str, Child] = {}  # by id, for an override
-        self._latest = NEVER
         self._orders, self._verdict = np.zeros(1, ORDER), np.zeros(1, VERDICT)
         self._order = Order.from_buffer(self._orders)
         self._resting: Any = None
@@ -62,15 +62,20 @@ class Gate:
         try:
             if not NEVER < now < ALWAYS:
                 raise BadInput(f"time was {now}; expected ns since the epoch")
-            self._latest = now = max(now, self._latest)  # a clock that goes back empties no window
-            if now >= self.firm.day_ends:
-                self.firm.tick(now)
+            now = self.read_clock(now)
             self.age(now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
             answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, f"{type(fault).__name__}: {fault}")
         self.tell(answer)
         return answer
+
+    def read_clock(self, now: int) -> int:
+        """Our time, and an alert where it has stepped back."""
+        was, read = self.firm.clock, self.firm.read_clock(now)
+        if read < was:
+            self.alert("monitoring", "firm", f"the clock had jumped ahead, and stepped back from {was} to {read} ns", read)
+        return read
 
     def age(self, now: int) -> None:
         """Let a posture that is too old count as DEFENSIVE from now on, and tell people."""
@@ -219,10 +224,10 @@ class Gate:
 
     def _waived(self, child: Child, now: int) -> int:
         """The control that is overridden for an order: for the one that was refused, where one was by that id."""
-        rule, lots, until = self.overrides[child.id]
+        rule, lots, since, until = self.overrides[child.id]
         refused = self._refused.get(child.id)
         same = refused is None or msgspec.structs.replace(refused, time=child.time) == child
-        return rule if now <= until and same and child.lots <= lots else 0
+        return rule if since <= now <= until and same and child.lots <= lots else 0
 
     def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str = "") -> Refused:
         under = f", under the posture {self.firm.state}" if self.firm.state not in ("", "NORMAL") else ""

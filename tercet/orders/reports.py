@@ -11,10 +11,11 @@ import msgspec
 
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
 from tercet.messages import Child, Happening, Report
-from tercet.orders.executions import AMENDS, EXECUTIONS, OURS
+from tercet.orders.executions import AMENDS, EXECUTIONS
 
 LATEST: Final = 2**62  # ns
 PRICED: Final = (Happening.FILLED, Happening.CORRECTED)
+ONCE: Final = EXECUTIONS | {Happening.REPLACED, Happening.REPLACE_REJECTED}  # what changes more each time it is counted
 CLOSE: Final = 1e-9  # ticks by which a float may be off
 
 
@@ -34,7 +35,7 @@ class Line(msgspec.Struct):
 
 def senseless(report: Report) -> str:
     """What no report can mean, in a sentence; empty where it makes sense."""
-    if not report.exec_id and report.happening not in OURS:
+    if not report.exec_id and report.happening in ONCE:
         return "exec_id was empty; expected one, by which it counts once"
     if not (math.isfinite(report.price) and math.isfinite(report.fee)):
         return f"price was {report.price} and fee {report.fee}; expected numbers"

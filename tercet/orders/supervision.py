@@ -9,7 +9,8 @@ import msgspec
 from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Child, Command, Comparison, LimitsChange, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
-from tercet.orders.firm import FOREIGN, NEVER, NS, refuse_no_time
+from tercet.orders.clock import NEVER, NS, STILL
+from tercet.orders.firm import FOREIGN, refuse_no_time
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened, same_person
 from tercet.orders.tightening import shares_of
@@ -110,8 +111,8 @@ def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
 
     posture: the file that `tercet risk posture --follow --json FILE` keeps, which is heeded whenever it tells anew.
     """
-    firm, unread = gate.firm, {} if posture is None else _heed_file(gate, posture, now)
-    firm.tick(now)
+    firm, now = gate.firm, gate.read_clock(now)
+    unread = {} if posture is None else _heed_file(gate, posture, now)
     gate.age(now)
     for symbol in firm.symbols:
         _watch_symbol(gate, symbol, now)
@@ -171,7 +172,7 @@ def override(gate: Gate, order: str, rule: str, lots: int, by: str, second: str 
     refuse_no_time(now, f"override of {order}")
     if type(until) is not int or not now < until <= now + LONGEST_OVERRIDE:
         raise BadInput(f"override of {order} was until {until}; expected a time within an hour of {now}")
-    gate.overrides[order] = (RULES.index(rule), lots, until)
+    gate.overrides[order] = (RULES.index(rule), lots, now - STILL, until)
     gate.alert("override", f"order.{order}", f"{by} and {second} let {order} pass {rule} with {lots} lots at most, until {until}", now)
 
 
