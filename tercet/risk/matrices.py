@@ -132,7 +132,7 @@ def _of_nothing(values: Floats, k: int, size: int) -> float:
     """What the k − size eigenvalues of 0 become, given the others: eqs. C.4 and C.8."""
     width = size ** (-1 / 3)
     at_zero = float(kernel_hilbert(np.array(-1 / width))) / width * float((1 / values).mean())
-    return size / (np.pi * (k - size) * at_zero)
+    return float(size / (np.pi * (k - size) * at_zero))
 
 
 def kernel_hilbert(x: Floats) -> Floats:
