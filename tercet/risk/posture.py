@@ -153,26 +153,30 @@ class Stance:
 
     Each is set at once where calm, the multiplier of risks `against_usual`, falls below its threshold, and let go when it has been a margin
     above it for `dwell` updates in a row. The state is the worst that is set: so it neither flaps, nor does a worse history ever end in a
-    milder one.
+    milder one. The multiplier comes back in the same steps: where it has fallen below a threshold itself, it stays within that state's
+    share of gross exposure until it has been a margin above it for as long.
     """
 
     def __init__(self, settings: PostureSettings | None = None) -> None:
         """As if nothing had ever been wrong."""
         self.settings = settings or PostureSettings()
-        self._left = np.zeros(3, np.int64)  # updates until each latch is let go; 0: not set
+        self._left = np.zeros((2, 3), np.int64)  # updates until each latch is let go, of the state and of the size; 0: not set
         self._enters = np.array(self.settings.enters)
         self._leaves = np.minimum(self._enters + self.settings.margin, 1.0)
 
     def update(self, time: int, risks: Risks) -> Posture:
         """The posture at `time`, ns, from what is forecast then."""
         share, calm, size, cause = self._shares(risks)
-        state = State(latch(self._left, calm, self._enters, self._leaves, self.settings.dwell))
+        state, step = (
+            State(latch(left, value, self._enters, self._leaves, self.settings.dwell))
+            for left, value in zip(self._left, (calm, share), strict=True)
+        )
         allowed = CAPS[state]
         return Posture(
             time=time,
             state=state.name,
             level=int(state),
-            multiplier=0.0 if state == State.HALT else min(share, allowed.gross),
+            multiplier=min(share, allowed.gross, CAPS[step].gross),
             participation=allowed.participation,
             child=allowed.child,
             passive=allowed.passive,
