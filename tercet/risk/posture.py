@@ -195,8 +195,13 @@ class Stance:
         known: dict[str, Any] = {name: None if name == "usual" else 0.0 for name in blind}
         rest = replace(risks, **known)
         middle = 0.5 * (how.enters[1] + how.enters[2])
-        reason = f"blind: {', '.join(blind) or f'{risks.late_s:g} s late'}"
+        reason = f"blind: {', '.join(blind) or late(risks.late_s)}"
         return min(middle, multiplier(rest, how)), min(middle, multiplier(against_usual(rest, how), how)), reason, reason
+
+
+def late(seconds: float) -> str:
+    """How late the newest input is, in words."""
+    return f"{seconds / 86_400:.1f} days late" if seconds >= 2 * 86_400 else f"{seconds / 3600:.1f} hours late"
 
 
 def binding(risks: Risks, settings: PostureSettings) -> str:

@@ -72,9 +72,8 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     The width is how far the volatilities of that GJR, of averages at two speeds and, where it is there, of the VIX lie from each other.
     """
     market, count = days.market, len(days)
-    least = max(2 * USUAL, RegimeSettings().first)
-    if not least <= settings.first < count:
-        raise BadInput(f"first was {settings.first} of {count} days; expected {least} to fewer than all")
+    if not least_first() <= settings.first < count:
+        raise BadInput(f"first was {settings.first} of {count} days; expected {least_first()} to fewer than all")
     tell("shortfall")
     tails = tails_walked(LongDays.of(market), MODELS["fhs-gjr"], (TAIL,), settings.first, settings.every)[TAIL]
     shortfall = np.append(-tails.es[1:], np.nan)
@@ -95,6 +94,11 @@ def usual(values: Floats) -> Floats:
     """(n,): the median of each value and those of the LATELY days before it that are there; NaN before USUAL of them."""
     there = pl.Series(np.where(np.isfinite(values), values, np.nan)).fill_nan(None)
     return there.rolling_median(LATELY, min_samples=USUAL).cast(pl.Float64).to_numpy()
+
+
+def least_first() -> int:
+    """Days before which nothing can be held: the widths and the regime are not yet known."""
+    return max(2 * USUAL, RegimeSettings().first)
 
 
 def width(logs: Floats) -> Floats:

@@ -95,13 +95,16 @@ def sound_tail(tail: Tail, known: NDArray[np.int64]) -> Tail:
     return tail
 
 
+def usual_first(days: LongDays) -> int:
+    """The row of the first day that is told where nobody says which: after 1000 days, and 750 measured ones where there are any."""
+    return max(1000, days.unmeasured + ENOUGH if days.measured is not None else 0)
+
+
 def first_asked(days: LongDays, settings: TailSettings) -> int:
     """The row of the first day that is told; raises BadInput where there is none."""
     for level in settings.levels:
         checked(level)
-    first = settings.first
-    if first is None:
-        first = max(1000, days.unmeasured + ENOUGH if days.measured is not None else 0)
+    first = usual_first(days) if settings.first is None else settings.first
     if not LEAST <= first < len(days) or settings.every < 1:
         raise BadInput(
             f"first was {first} of {len(days)} days and every {settings.every}; expected {LEAST} to fewer than all, and 1 or more"
