@@ -15,7 +15,7 @@ RUNS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(RUNS)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
-.PHONY: help demo test lint format bench docs setup
+.PHONY: help demo test fuzz mutants lint format bench docs setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,13 @@ demo: $(VENV)/.core ## see Tercet work, with the core libraries only
 
 test: $(VENV)/.all ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/.all ## broken files through every reader: ARGS="--each 2000 --only gate,limits"
+	$(BIN)/python tests/fuzzing.py $(ARGS)
+
+mutants: $(VENV)/.all ## changes to the code that the tests should notice: ARGS="--only orders/ledger --most 50"
+	@test -x $(VENV)-mutants/bin/cosmic-ray || { $(PYTHON) -m venv --clear $(VENV)-mutants && $(VENV)-mutants/bin/python -m pip install --quiet $(PIP_ARGS) cosmic-ray==8.7.0; }
+	$(VENV)-mutants/bin/python tests/mutants.py $(ARGS)
 
 lint: $(VENV)/.all ## style and types
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -257,6 +258,38 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     time: int
     reason: str = ""
+
+
+class LimitsChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Other limits came into force: all of them, and who said so."""
+
+    version: int
+    by: str
+    second: str | None  # where they are looser
+    time: int
+    limits: dict[str, Any]  # a tree of plain values
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as we have it and as the drop copy has it, in lots: while they differ the symbol is blocked."""
+
+    symbol: str
+    own: int
+    theirs: int
+    time: int
+
+
+class Mandate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the children of one parent may ask for together: lots, ticks and ns since the epoch."""
+
+    id: str
+    lots: int
+    bound: int = 0  # the worst price; 0: none
+    start: int = -(2**62)
+    end: int = 2**62
+    strategy: str | None = None  # its children's, where it is known, and so on
+    symbol: str | None = None
+    side: int | None = None
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,13 +91,17 @@ def test_a_broken_folder_beside_a_day_is_passed_over_and_said(tmp_path: Path) ->
     assert any("passed over" in note and str(broken_one) in note for note in history_market(day).notes)
 
 
-def test_a_bad_day_is_traded_with_a_warning_that_says_why(tmp_path: Path) -> None:
+def test_a_bad_day_is_refused_and_where_it_is_accepted_a_warning_says_why(tmp_path: Path) -> None:
     day, _ = stored(tmp_path, 10)
     assert not any("bad day" in note for note in history_market(day).notes)
     messages = next(tmp_path.glob("*_message_10.csv"))
     blind = open_day(save(tmp_path / "blind", lobster.read(messages, None, MADE, DATE), MADE, DATE))
-    said = " ".join(history_market(blind).notes)
-    assert "is a bad day: " in said
+    with pytest.raises(BadInput, match=r"is a bad day: .* expected a usable one, or --accept-bad-day"):
+        history_market(blind)
+    accepted = history_market(blind, accept_bad_day=True)
+    said = " ".join(accepted.notes)
+    assert accepted.bad
+    assert "is a bad day, accepted: " in said
     assert "without its orderbook" in said
 
 
@@ -115,7 +119,7 @@ def test_a_market_where_nobody_sells_has_no_arrival_price_and_says_so(tmp_path: 
     bids = day.events[day.events["side"] == BUY]
     start = day.start[day.start["side"] == BUY]
     recorded = Recorded(bids, start, 10, count_kinds(bids), [], [])
-    lonely = history_market(open_day(save(tmp_path / "lonely", recorded, MADE, DATE)))
+    lonely = history_market(open_day(save(tmp_path / "lonely", recorded, MADE, DATE)), accept_bad_day=True)
     with pytest.raises(BadInput, match="one side of the book was empty"):
         run(lonely, plan(lonely, 2, "100", 10**10, "both", 0), [by_name("twap")], Settings())
 

@@ -156,7 +156,7 @@ def test_after_a_restart_a_gate_that_heeded_a_posture_waits_for_the_next(state: 
     heed(gate(heard), posture(state), CLOCK)
     anew = gate([])
     most = float(anew.firm.scope("firm")[0]["most_gross"])
-    retake(anew, Recovered([], Open(), set(), 0, "", tuple(one for one in heard if isinstance(one, Alert))), CLOCK)
+    retake(anew, Recovered([one for one in heard if isinstance(one, Alert)], Open(), set(), 0, ""), CLOCK)
     assert anew.firm.scope("firm")[0]["most_gross"] == (gross * most if gross else 0.0)
     heed(anew, posture(State.NORMAL, CLOCK + 1), CLOCK + 1)
     assert anew.firm.scope("firm")[0]["most_gross"] == most

@@ -194,11 +194,98 @@ def test_a_second_writer_is_refused_and_readers_are_not(path: Path) -> None:
     open_journal(path).close()
 
 
+@pytest.mark.parametrize("how", ["link", "link to a link", "folder", "dots", "hard link"])
+def test_a_second_writer_by_another_name_is_refused(path: Path, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with open_journal(path) as journal:
+        journal.append([child("c")]).result()
+        other = tmp_path / "sub" / "other"
+        if how == "hard link":
+            other.hardlink_to(path)
+        elif how == "folder":
+            (tmp_path / "linked").symlink_to(tmp_path)
+            other = tmp_path / "linked" / "journal"
+        elif how == "dots":
+            other = Path("sub/../journal")
+        else:
+            (tmp_path / "first").symlink_to("journal")
+            other.symlink_to("../journal" if how == "link" else "../first")
+        with pytest.raises(BadInput, match="expected to be its only writer, found"):
+            open_journal(other)
+        assert journal.append([child("d")]).result() == 2
+        assert how == "hard link" or recover(other).rows == 2
+    assert verify(path).fault == ""
+
+
+def test_a_journal_may_be_written_where_a_link_leads(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(path)
+    assert verify(written(tmp_path / "link", 3)).fault == verify(path).fault == ""
+    assert {"journal.head", "journal"} <= {file.name for file in tmp_path.iterdir()}
+    assert not (tmp_path / "link.head").exists()
+
+
 def test_another_format_is_refused(path: Path) -> None:
     change(written(path, 1), "UPDATE journal SET format = 2")
     for opening in (open_journal, verify, recover):
         with pytest.raises(BadInput, match="expected a journal of format 1, found 2"):
             opening(path)
+
+
+@pytest.mark.parametrize("opening", [open_journal, verify, recover])
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda path: path.mkdir(), "expected a journal, found a folder"),
+        (os.mkfifo, "found a device or a pipe"),
+        (lambda path: path.symlink_to(path.name), "found none|expected to write a journal there|symbolic links"),
+        (lambda path: change(path, "CREATE TABLE places (url TEXT)"), "found table places: it is another program's"),
+        (lambda path: change(path, "CREATE TABLE rows (seq INTEGER)"), "nothing else, found table rows"),
+        (lambda path: written(path, 1).write_bytes(b""), "expected the journal whose row 1 was durable, found an empty file"),
+    ],
+)
+def test_what_is_another_thing_than_a_journal_is_refused_and_stays_as_it_was(
+    path: Path, opening: Callable[[Path], Any], made: Callable[[Path], Any], sentence: str
+) -> None:
+    made(path)
+    content = path.read_bytes() if path.is_file() else b""
+    with pytest.raises((BadInput, Damaged), match=sentence):
+        opening(path)
+    assert content == (path.read_bytes() if path.is_file() else b"")
+
+
+PLANTED = "BEGIN DELETE FROM rows WHERE seq > 20; END"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"CREATE TRIGGER cut AFTER INSERT ON rows {PLANTED}",
+        f"CREATE TRIGGER rows AFTER INSERT ON rows {PLANTED}",
+        "CREATE VIEW journals AS SELECT * FROM journal",
+        "CREATE INDEX by_time ON rows (time)",
+        "CREATE TABLE more (a)",
+        "ALTER TABLE rows ADD COLUMN note TEXT",
+        "ALTER TABLE rows RENAME COLUMN payload TO content",
+        "DROP TABLE journal",
+        "ALTER TABLE rows RENAME TO other",
+    ],
+)
+def test_what_other_hands_have_planted_among_the_tables_is_seen(path: Path, statement: str) -> None:
+    change(written(path, 1), statement)
+    for opening in (open_journal, verify, recover):
+        with pytest.raises(Damaged, match="expected the two tables of a journal and nothing else, found"):
+            opening(path)
+
+
+def test_a_trigger_planted_while_it_is_open_ends_the_journal(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([child("c")]).result()
+        change(path, f"CREATE TRIGGER cut AFTER INSERT ON rows {PLANTED}")
+        with pytest.raises(NotDurable, match="other hands have changed them: nothing more is written"):
+            journal.append([child("d")]).result()
+    change(path, "DROP TRIGGER cut")
+    assert (verify(path).rows, verify(path).fault) == (1, "")
 
 
 def test_what_is_no_journal_is_a_sentence(path: Path, tmp_path: Path) -> None:
@@ -260,11 +347,31 @@ def test_a_row_changed_together_with_its_hash_betrays_itself_in_the_next(path: P
 
 
 def test_a_cut_tail_shows_against_a_head_that_was_kept(path: Path) -> None:
+    seed = verify(written(path, 0)).head
     head = verify(written(path)).head
     change(path, "DELETE FROM rows WHERE seq > 30")
     Path(f"{path}.head").unlink()
-    assert (verify(path).rows, verify(path).fault) == (30, "")
+    assert (verify(path).rows, verify(path).head) == (30, rows_of(path)[-1][4].hex())
     assert f"no row has the hash {head}" in verify(path, head).fault
+    assert verify(path, verify(path).head).fault == verify(path, seed).fault == ""
+
+
+@pytest.mark.parametrize("left", [None, "", "\0" * 86, f"{0:020d} {0:064d}\n"])
+def test_a_journal_that_lost_its_head_does_not_pass_by_itself_and_the_next_writer_notes_it(path: Path, left: str | None) -> None:
+    head = Path(f"{written(path)}.head")
+    head.unlink() if left is None else head.write_text(left)
+    sentence = "journal.head is missing or empty: rows cut from the end would not be noticed"
+    assert (verify(path).rows, sentence in verify(path).fault, sentence in recover(path).caveat) == (ROWS, True, True)
+    with open_journal(path) as journal:
+        assert journal.append([child("more")]).result() == ROWS + 2
+    assert sentence in msgspec.msgpack.decode(rows_of(path)[-2][3])["text"]
+    assert (verify(path).fault, recover(path).caveat) == ("", "")
+
+
+@pytest.mark.parametrize("head", ["", " ", "ff", "g" * 64, "f" * 63])
+def test_a_head_that_is_no_hash_is_refused(path: Path, head: str) -> None:
+    with pytest.raises(BadInput, match=rf"head was {head!r}; expected the hash of a row, 64 digits"):
+        verify(written(path, 1), head)
 
 
 def test_a_journal_swapped_for_another_or_gone_is_refused(path: Path, tmp_path: Path) -> None:
@@ -277,16 +384,9 @@ def test_a_journal_swapped_for_another_or_gone_is_refused(path: Path, tmp_path: 
         open_journal(path)
 
 
-@pytest.mark.parametrize("left", ["", "\0" * 86])
-def test_a_head_that_a_power_cut_emptied_says_nothing(path: Path, left: str) -> None:
-    Path(f"{written(path)}.head").write_text(left)
-    with open_journal(path) as journal:
-        assert journal.append([child("more")]).result() == ROWS + 1
-    assert verify(path).fault == ""
-
-
-def test_a_head_that_makes_no_sense_is_refused(path: Path) -> None:
-    Path(f"{written(path)}.head").write_text("yesterday")
+@pytest.mark.parametrize("words", ["yesterday", f"-5 {0:064d}", f"{2**63} {0:064d}", f"{9 * 10**30} 00", "1", f"1 {0:063d}g", "\ud800"])
+def test_a_head_that_makes_no_sense_is_refused(path: Path, words: str) -> None:
+    Path(f"{written(path, 2)}.head").write_bytes(words.encode(errors="surrogatepass"))
     for opening in (open_journal, verify, recover):
         with pytest.raises(Damaged, match=r"journal\.head: expected the number and hash of a row"):
             opening(path)
@@ -334,7 +434,7 @@ def test_a_log_cut_anywhere_is_told_and_what_is_left_is_a_prefix_of_whole_commit
     lengths = set()
     for size in spots(len(files["journal-wal"]), 100):
         cut = laid_out(tmp_path, files | {"journal-wal": files["journal-wal"][:size]})
-        with pytest.raises(Damaged if size > 25_000 else (BadInput, Damaged), match=r"was durable|no such table"):
+        with pytest.raises(Damaged if size > 25_000 else (BadInput, Damaged), match=r"was durable|found an empty file"):
             recover(cut)
         if size > 25_000:  # the header is in it
             (tmp_path / "journal.head").unlink()
@@ -671,7 +771,7 @@ def test_verify_prints_the_head_and_fails_where_a_row_was_changed(traded: Path) 
     said = json.loads(whole.stdout)
     assert (said["rows"], said["fault"]) == (7, "")
     assert run("journal", "verify", traded, "--head", said["head"]).returncode == 0
-    assert "no row has the hash" in run("journal", "verify", traded, "--head", "ff").stderr
+    assert "no row has the hash" in run("journal", "verify", traded, "--head", "f" * 64).stderr
     change(traded, "UPDATE rows SET payload = x'80' WHERE seq = 3")
     broken = run("journal", "verify", traded)
     assert (broken.returncode, "row 3 does not fit" in broken.stderr) == (1, True)
@@ -718,9 +818,17 @@ def test_the_bench_measures_and_recovers_what_it_wrote() -> None:
     assert all(value > 0 for value in figures.values())
 
 
-def test_a_journal_is_its_owners_alone(path: Path) -> None:
-    written(path, 1)
-    assert [(path.parent / name).stat().st_mode & 0o077 for name in ("journal", "journal.head")] == [0, 0]
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o027, 0o640), (0o022, 0o644)])
+def test_the_files_of_a_journal_follow_the_umask(path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        with open_journal(path) as journal:
+            journal.append([child("c")]).result()
+            assert {file.name: file.stat().st_mode & 0o777 for file in path.parent.glob("journal*")} == dict.fromkeys(
+                ("journal", "journal-wal", "journal-shm", "journal.head"), mode
+            )
+    finally:
+        os.umask(before)
 
 
 def test_a_disk_without_a_write_ahead_log_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -728,3 +836,82 @@ def test_a_disk_without_a_write_ahead_log_is_refused(path: Path, monkeypatch: py
     monkeypatch.setattr(sqlite.sqlite3, "connect", lambda *_, **options: connect(":memory:", **options))
     with pytest.raises(BadInput, match="expected a disk that can hold a write-ahead log, found one that gives 'memory'"):
         open_journal(path)
+
+
+# ---- each cancel stands alone
+
+
+def cancel(id_: str, target: str) -> Cancel:
+    """A wish to withdraw an order."""
+    return Cancel(id=id_, target=target, time=1)
+
+
+class Choosy(Silent):
+    """A gateway that fails for some ids."""
+
+    def __init__(self, *fails: str) -> None:
+        super().__init__()
+        self.failing = fails
+
+    def send(self, approved: Any) -> None:
+        if approved.message.id in self.failing:
+            raise ConnectionError(f"no {approved.message.id}")
+        super().send(approved)
+
+
+def kinds_of(path: Path) -> list[tuple[str, str]]:
+    """The kind of each row, and the id in it."""
+    return [(kind, msgspec.msgpack.decode(payload).get("id", "")) for _, _, kind, payload, _ in rows_of(path)]
+
+
+def test_one_cancel_that_cannot_go_is_named_and_journaled_and_the_others_go(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a"), child("b")]))
+    with pytest.raises(NotSent, match="order k2: its target is unknown, ghost"):
+        outbox.send(passed([cancel("k1", "a"), cancel("k2", "ghost"), cancel("k3", "b")]))
+    assert gateway.sent == ["a", "b", "k1", "k3"]
+    with pytest.raises(NotSent, match="order k1: its id was used before"):
+        outbox.send(passed([cancel("k1", "b"), cancel("k4", "b")]))
+    assert gateway.sent[4:] == ["k4"]
+    journal.close()
+    assert [id_ for kind, id_ in kinds_of(path) if kind == "refused"] == ["k2", "k1"]
+    assert [id_ for kind, id_ in kinds_of(path) if kind == "cancel"] == ["k1", "k3", "k4"]
+
+
+def test_orders_go_together_or_not_at_all_and_cancels_among_them_go(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a")]))
+    batch = [child("b"), cancel("k1", "a"), child("a"), cancel("k2", "b"), Replace(id="r", target="a", lots=3, time=1)]
+    with pytest.raises(NotSent, match=r"^order a: its id was used before.*; order k2: its target is unknown, b.*; and 1 more"):
+        outbox.send(passed(batch))
+    assert gateway.sent == ["a", "k1"]
+    journal.close()
+    assert sorted(id_ for kind, id_ in kinds_of(path) if kind == "refused") == ["a", "b", "k2", "r"]
+    assert [message.id for message in recover(path).messages] == ["a", "k1"]
+
+
+def test_a_gateway_that_fails_for_one_cancel_gets_the_others_and_no_order_after_it(path: Path) -> None:
+    journal, _, outbox = reopened(path)
+    outbox.send(passed([child("a"), child("b"), child("m", "MSFT")]))
+    outbox.receive([report(order, Happening.ACCEPTED) for order in "ab"] + [report("m", Happening.ACCEPTED, symbol="MSFT")])
+    outbox._gateway = gateway = Choosy("k1")
+    with pytest.raises(ConnectionError, match="no k1"):
+        outbox.send(passed([cancel("k1", "a"), child("n", "MSFT"), cancel("k2", "b"), cancel("k3", "m")]))
+    assert gateway.sent == ["k2", "k3"]
+    assert outbox.blocked == {"AAPL", "MSFT"}
+    journal.close()
+
+
+def test_cancels_go_where_the_disk_takes_nothing_more_and_orders_do_not(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a")]))
+
+    def full(_: list[Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal.store.add = full  # type: ignore[method-assign]
+    for wish in ("k1", "k2"):  # the first finds the disk full, the second a journal that has ended
+        with pytest.raises(NotDurable, match="No space left"):
+            outbox.send(passed([cancel(wish, "a"), child(f"after {wish}", "MSFT")]))
+    assert gateway.sent == ["a", "k1", "k2"]
+    journal.close()

@@ -29,6 +29,13 @@ def written(folder: Path, rows: dict[str, Any], name: str = "rows.parquet") -> P
     return path
 
 
+def bytes_of(folder: Path, content: bytes, name: str = "rows.csv") -> Path:
+    """A file of these bytes."""
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
 def times(loaded: Loaded) -> tuple[int, int]:
     """The two times of its first row."""
     return loaded.table.frame.select("event_time", "known_time").row(0)
@@ -156,9 +163,9 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no known time": (lambda p: user_table(written(p, ROW), {"event_time": "date", "symbol": "ticker"}), "did not say what known_time is"),
     "no such column": (lambda p: user_table(written(p, ROW), COLUMNS | {"y": "z"}), "has no column z; expected it among"),
     "no such file": (lambda p: user_table(p / "none.parquet", COLUMNS), "expected a Parquet or CSV file"),
-    "not Parquet": (
-        lambda p: user_table(written(p, ROW, "rows.csv").rename(p / "rows.parquet"), COLUMNS),
-        "expected a Parquet or CSV file",
+    "an Excel sheet": (
+        lambda p: user_table(bytes_of(p, b"PK\x03\x04\x14\x00"), COLUMNS),
+        "found an Excel or zip file; save the sheet as CSV",
     ),
     "no zone": (lambda p: user_table(written(p, ROW | {"date": [NOON]}), COLUMNS), "date: the datetimes have no zone"),
     "no such zone": (lambda p: user_table(written(p, ROW), COLUMNS, tz="Mars/Base"), "time zone 'Mars/Base'"),
@@ -166,20 +173,20 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda p: user_table(written(p, ROW | {"date": [datetime.datetime(2021, 3, 14, 2, 30)]}), COLUMNS, tz="America/New_York"),
         "never was in America/New_York",
     ),
-    "seconds as ns": (lambda p: user_table(written(p, ROW | {"date": [1_600_000_000]}), COLUMNS), "no time since 1980 in ns"),
+    "seconds as ns": (lambda p: user_table(written(p, ROW | {"date": [1_600_000_000]}), COLUMNS, unit="ns"), "no time since 1980 in ns"),
     "no such unit": (lambda p: user_table(written(p, ROW), COLUMNS, unit="h"), "unit was 'h'; expected one of ns, us, ms, s"),
-    "floats": (lambda p: user_table(written(p, ROW | {"date": [1.5]}), COLUMNS), "times were Float64; expected dates"),
+    "floats": (lambda p: user_table(written(p, ROW | {"date": [1.5]}), COLUMNS), "lie between 1.5 and 1.5, which is no time since 1980"),
     "texts": (lambda p: user_table(written(p, ROW | {"date": ["12/03/2021"]}), COLUMNS), "expected texts such as .* found '12/03/2021'"),
     "texts without a zone": (lambda p: user_table(written(p, ROW | {"date": ["2021-03-12T12:00:00"]}), COLUMNS), "have no zone"),
     "texts of two kinds": (
         lambda p: user_table(written(p, {n: v * 2 for n, v in ROW.items()} | {"date": ["2021-03-12", "2021-03-12T12:00:00Z"]}), COLUMNS),
-        "or several ways of writing",
+        "found several ways of writing",
     ),
     "a day that never was": (lambda p: user_table(written(p, ROW | {"date": ["2021-02-30"]}), COLUMNS), "found a day that never was"),
     "no such clock": (lambda p: user_table(written(p, ROW), COLUMNS, known_at="4pm"), "time of day was '4pm'"),
     "a null time": (
         lambda p: user_table(written(p, ROW | {"date": pl.Series([None], dtype=pl.Date)}), COLUMNS),
-        "event_time was null in 1 of 1",
+        "row 1: date: expected a date or a time, found an empty cell",
     ),
     "known too early": (lambda p: user_table(written(p, ROW | {"date": [NEXT], "published": [DAY]}), COLUMNS), "before its event_time"),
     "an infinite figure": (lambda p: user_table(written(p, ROW | {"figure": [float("inf")]}), COLUMNS), "x was infinite"),
@@ -190,7 +197,7 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an unknown daily set": (lambda p: daily(written(p, ROW)), "user_table reads other files"),
     "texts for prices": (
         lambda p: daily(written(p, {n: ["x"] for n in ("DATE", "OPEN", "HIGH", "LOW", "CLOSE")}, "vix-daily.csv.zst")),
-        "expected numbers in open",
+        "row 2: open: expected a number, found 'x'",
     ),
 }
 

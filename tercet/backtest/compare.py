@@ -4,6 +4,7 @@ Inference resamples blocks of time with replacement (block bootstrap, Künsch 19
 differences are paired. Blocks are at least 15 minutes and twice the horizon long. No p-value is given below 20 blocks.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -105,15 +106,17 @@ def cvar(values: NDArray[np.float64], tail: float = TAIL) -> float:
     return float(worst.mean())
 
 
-def paired(result: Result, baseline: str = "twap") -> list[dict[str, Any]]:
+def paired(result: Result, baseline: str = "twap", silenced: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Each other policy's shortfall less the baseline's on the same parents; a tie where the interval holds 0.
 
-    The ratio of means is given only where the baseline's own 95% lower bound is above 0.
+    Nothing is compared on a bad day, nor with what found nobody to trade with or was `silenced` by a gate: the verdict is void. The ratio
+    of means is given only where the baseline's own 95% lower bound is above 0.
     """
     if baseline not in result.policies:
         return []
     bootstrap = Bootstrap(result.plan.blocks, result.settings.seed)
     base = result.costs[result.policies.index(baseline)]["is_bps"]
+    void = {name for name, cost in zip(result.policies, result.costs, strict=True) if is_void(cost)} | set(silenced)
     rows = []
     for name, cost in zip(result.policies, result.costs, strict=True):
         if name == baseline:
@@ -121,7 +124,7 @@ def paired(result: Result, baseline: str = "twap") -> list[dict[str, Any]]:
         difference = cost["is_bps"] - base
         low, high = bootstrap.interval(difference)
         verdict = "tie" if low <= 0 <= high else ("better" if high < 0 else "worse")
-        if is_void(cost) or is_void(result.costs[result.policies.index(baseline)]):
+        if result.market.bad or not void.isdisjoint((name, baseline)):
             verdict = "void"
         row: dict[str, Any] = {"policy": name, "baseline": baseline, "difference_bps": float(difference.mean())}
         row |= {"low": low, "high": high, "p": bootstrap.p_value(difference), "n_blocks": bootstrap.count, "verdict": verdict}
@@ -137,19 +140,24 @@ def ratio(bootstrap: Bootstrap, values: NDArray[np.float64], base: NDArray[np.fl
     return {"ratio": float(values.mean() / base.mean()), "ratio_low": float(low), "ratio_high": float(high)}
 
 
-def summary(result: Result, other: Result | None = None) -> dict[str, Any]:
+def summary(result: Result, other: Result | None = None, baseline: str = "twap", silenced: Sequence[str] = ()) -> dict[str, Any]:
     """Everything that a backtest says, ready for JSON: the market and its caveat, the terms, the rows, the pairs, the warnings.
 
-    other: the same run under the other setting of `hidden_first`, of which each row then says the mean shortfall.
+    baseline: the policy that the others are compared with. other: the same run under the other setting of `hidden_first`, of which each
+    row then says the mean shortfall. silenced: policies of which a gate refused everything, so that only the completion traded.
     """
     market, settings = result.market, result.settings
     rows = table(result)
+    for row in rows:
+        row["void"] = row["void"] or row["policy"] in silenced
+    refused = [f"{name}: void, the gate refused all of its orders: this is the cost of the completion alone" for name in silenced]
     if other is not None:
         for row, cost in zip(rows, other.costs, strict=True):
             row["is_bps_hidden_first" if other.settings.hidden_first else "is_bps_hidden_last"] = float(cost["is_bps"].mean())
     return {
         "market": market.name,
         "caveat": market.caveat,
+        "bad_day": market.bad,
         "instrument": market.instrument.symbol,
         "currency": market.instrument.currency,
         "fees": {name: getattr(market.instrument.fees, name) for name in market.instrument.fees.__struct_fields__},
@@ -165,6 +173,7 @@ def summary(result: Result, other: Result | None = None) -> dict[str, Any]:
         },
         "n_blocks": rows[0]["n_blocks"] if rows else 0,
         "policies": rows,
-        "paired": paired(result),
-        "warnings": list(result.warnings),
+        "baseline": baseline,
+        "paired": paired(result, baseline, silenced),
+        "warnings": [*refused, *result.warnings],
     }

@@ -178,7 +178,7 @@ def impact(
     _on_all_cores(plan, settings, work_chunk)
     names = tuple(policy.name for policy in policies)
     parts = (true["impact"], true["own"], true["drift"], costs["is_bps"], displacement)
-    said = (*market.notes, *other_paces(policies, settings.step_ns), *warnings(names, costs, outcomes))
+    said = (*market.notes, *plan.notes, *other_paces(policies, settings.step_ns), *warnings(names, costs, outcomes))
     return Impact(market, plan, names, settings, times, *parts, costs, outcomes, said)
 
 

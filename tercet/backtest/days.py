@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.book.quality import BAD, Quality, assess
 from tercet.book.replay import apply_all, start
 from tercet.book.state import new_books
 from tercet.book.verify import verify
@@ -40,7 +41,7 @@ class Verified:
 def replayed(day: Day) -> Replayed:
     """The day through the exact book; BadInput where more orders rest at once than the largest book can hold."""
     for size in WHOLE_DAYS:
-        book = opened(day, size)
+        book = opened(day.start, size)
         short, missing = apply_all(book, day.events)
         if not book.refused.any():
             return Replayed(book, int(short), int(missing))
@@ -52,18 +53,32 @@ def verified(day: Day, rows: NDArray[np.int64], source: Path) -> Verified:
     messages = len(day.events) - day.meta.counts["reveal"]
     if len(rows) != messages:
         raise BadInput(f"{source}: {len(rows)} rows; expected {messages}, one for each message of {day.path}")
+    return compared(day.events, day.start, rows)
+
+
+def compared(events: NDArray[np.void], start_rows: NDArray[np.void], rows: NDArray[np.int64]) -> Verified:
+    """The book that EVENTs make of a start state (LEVEL_ROWs) beside the recorded `rows`, one (2, depth, 2) for each message."""
     for size in WHOLE_DAYS:
-        book = opened(day, size)
-        count, mismatches, revealed, first = (int(number) for number in verify(book, day.events, rows))
+        book = opened(start_rows, size)
+        count, mismatches, revealed, first = (int(number) for number in verify(book, events, rows))
         if not book.refused.any():
             break
     return Verified(count, mismatches, revealed, first + 1 if first >= 0 else None)
 
 
-def opened(day: Day, size: tuple[int, int]) -> Any:
-    """A book of `size` (levels, orders) in the day's start state."""
+def quality_of(day: Day, accept_bad: bool = False) -> Quality:
+    """What `check` says of a day; BadInput where it is bad, unless that is accepted: what is measured on it may mean nothing."""
+    quality = assess(day.events, day.start)
+    if quality.verdict == BAD and not accept_bad:
+        reasons = "; ".join(quality.reasons)
+        raise BadInput(f"{day.path} is a bad day: {reasons}; expected a usable one, or --accept-bad-day (accept_bad_day=True in Python)")
+    return quality
+
+
+def opened(start_rows: NDArray[np.void], size: tuple[int, int]) -> Any:
+    """A book of `size` (levels, orders) in a start state (LEVEL_ROWs)."""
     book = new_books(1, *size)[0]
-    start(book, day.start)
+    start(book, start_rows)
     return book
 
 

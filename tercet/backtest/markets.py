@@ -1,6 +1,7 @@
 """Markets by name, `history:DAY` and `crowd:NAME`, each able to open any of its sessions as a fresh simulation."""
 
 import datetime
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.days import day_lots, earlier_days, fitting_book
-from tercet.book.quality import BAD, assess
+from tercet.backtest.days import day_lots, earlier_days, fitting_book, quality_of
+from tercet.backtest.halts import Windows, halts_of
+from tercet.book.quality import BAD
 from tercet.errors import BadInput
 from tercet.execution.volume import VolumeCurve, default_curve, from_days
-from tercet.market.calendar import SECOND, session, trading_hours
+from tercet.market.calendar import NEW_YORK, SECOND, session, trading_hours
 from tercet.market.events import LEVEL_ROW
 from tercet.market.instruments import Instrument
 from tercet.market.store import Day, open_day
@@ -50,6 +52,9 @@ class Market:
     curve: VolumeCurve
     caveat: str
     notes: tuple[str, ...] = ()
+    tz: str = NEW_YORK
+    halts: Windows = ()
+    bad: bool = False  # a bad day that was accepted: what it says means nothing, and no policy is called better
 
     def open(self, number: int, seed: int, at: int | None = None) -> Any:
         """Session `number` as a simulation standing before its opening; a crowd's also before another time of its day (ns)."""
@@ -70,35 +75,41 @@ class Market:
         return 1 if self.kind == HISTORY else None
 
 
+def checksum(market: Market) -> str:
+    """The first 16 digits of the SHA-256 of a market's recorded events, or of a crowd's settings."""
+    content = repr(market.crowd).encode() if market.events is None else market.events.tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def session_seed(number: int, seed: int) -> int:
     """The seed of a crowd's session `number` under a run's."""
     return seed * 1_000_003 + number
 
 
-def market(name: str) -> Market:
-    """The market called `history:DAY` or `crowd:NAME`; raises BadInput with what there is."""
+def market(name: str, accept_bad_day: bool = False) -> Market:
+    """The market called `history:DAY` or `crowd:NAME`; raises BadInput with what there is, and for a bad day that is not accepted."""
     kind, _, rest = name.partition(":")
     if kind == "history" and rest:
-        return history_market(open_day(Path(rest)))
+        return history_market(open_day(Path(rest)), accept_bad_day)
     if kind == "crowd" and rest in CROWDS:
         return crowd_market(rest, CROWDS[rest])
     raise BadInput(f"market was {name!r}; expected history:DAY with a stored day's folder, or crowd: with one of {', '.join(CROWDS)}")
 
 
-def history_market(day: Day) -> Market:
-    """A recorded day, its checksum verified, with a book large enough for all of it.
+def history_market(day: Day, accept_bad_day: bool = False) -> Market:
+    """A recorded day, its checksum verified, with a book large enough for all of it; BadInput for a bad one that is not accepted.
 
     What is expected of its volume comes from earlier stored days of the symbol, never from the day itself.
     """
     if not len(day.events):
         raise BadInput(f"{day.path}: the day has no events; expected a recorded day")
     day.verify()
+    quality = quality_of(day, accept_bad_day)
     hours = trading_hours(day.meta.date, day.meta.tz, day.meta.first_time, day.meta.last_time)
     earlier, notes = earlier_days(day)
     expected = float(np.mean([day_lots(other) for other in earlier])) if earlier else 0.0
-    quality = assess(day.events, day.start)
     if quality.verdict == BAD:
-        notes.append(f"{day.path.name} is a bad day: {'; '.join(quality.reasons)}")
+        notes.append(f"{day.path.name} is a bad day, accepted: {'; '.join(quality.reasons)}")
     if day.meta.depth == 0:
         notes.append(f"{day.path.name} was imported without its orderbook: what stood in the book at the start is missing")
     return Market(
@@ -117,6 +128,9 @@ def history_market(day: Day) -> Market:
         curve=from_days(earlier) if earlier else default_curve(),
         caveat="one day, inference within this day, non-reactive",
         notes=tuple(notes),
+        tz=day.meta.tz,
+        halts=halts_of(day.events, hours.open_ns, hours.close_ns),
+        bad=quality.verdict == BAD,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.backtest.halts import closed_to, inside, length, past, when
 from tercet.backtest.markets import Market
 from tercet.errors import BadInput
 from tercet.execution.view import PARENT, QUIET_PLACES
@@ -20,6 +21,7 @@ SIDES = {"buy": (BUY,), "sell": (SELL,), "both": (BUY, SELL)}
 BLOCK_NS = 900 * SECOND
 LONGEST_NS = 7 * 24 * 3600 * SECOND
 MOST_LOTS = 10**12
+MOST_PARENTS = 200_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Plan:
     parents: tuple[Parent, ...]
     sessions: NDArray[np.int64]
     blocks: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     @property
     def both_sides(self) -> bool:
@@ -71,38 +74,53 @@ def plan(market: Market, count: int, size: str, horizon: int, side: str, seed: i
     """`count` parents at random times, evenly spread: one in each of as many equal parts of the session(s).
 
     With `side` both, every start is traded as a buy and as a sell, and an odd count is rounded up. A recorded day is one session; a
-    crowd has as many as give each start a block of its own.
+    crowd has as many as give each start a block of its own. No parent is worked in a halt or across one: the parts are of the other time.
     """
-    if side not in SIDES:
-        raise BadInput(f"side was {side!r}; expected buy, sell or both")
-    if count < 1:
-        raise BadInput(f"parents was {count}; expected 1 or more")
-    sides = SIDES[side]
-    starts = -(-count // len(sides))
-    first, last = market.open_ns + MEMORY_NS, market.close_ns - horizon
-    if horizon < SECOND or last <= first:
-        longest = (market.close_ns - first) / SECOND
-        raise BadInput(
-            f"horizon was {horizon / SECOND:g} s; expected from 1 s to less than the {max(longest, 0):g} s that the session of "
-            f"{market.name} goes on after its first {MEMORY_NS // SECOND}"
-        )
-    if seed < 0:
-        raise BadInput(f"seed was {seed}; expected 0 or more")
-    block = max(BLOCK_NS, 2 * horizon)
-    per_session = starts if market.sessions == 1 else max(1, (last - first) // block)
-    session_count = -(-starts // per_session)
+    sides, first, last = SIDES.get(side, ()), market.open_ns + MEMORY_NS, market.close_ns - horizon
+    _refuse(market, count, side, seed, horizon)
+    shut = closed_to(market.halts, first, last, horizon)
+    if length(shut) == last - first:
+        raise BadInput(f"{market.name}: {when(market.halts, market.tz)}, which leaves no time for a horizon of {horizon / SECOND:g} s")
+    starts, block, recorded = -(-count // len(sides)), max(BLOCK_NS, 2 * horizon), market.sessions == 1
+    per_session = starts if recorded else max(1, (last - first) // block)
     rng = np.random.default_rng([seed, 1])
-    parents, sessions, blocks = [], [], []
-    for number in range(session_count):
+    parents, sessions, blocks, moved = [], [], [], 0
+    for number in range(-(-starts // per_session)):
         here = min(per_session, starts - number * per_session)
-        width = (last - first) / here if market.sessions == 1 else block
-        for time in (first + (np.arange(here) + rng.random(here)) * width).astype(np.int64).tolist():
+        places = np.arange(here) + rng.random(here)
+        moved += len(sides) * inside(first + (places * ((last - first) / here)).astype(np.int64), shut)
+        width = (last - first - length(shut)) / here if recorded else block
+        for time in past((first + places * width).astype(np.int64), shut).tolist():
             for way in sides:
                 lots = lots_of(size, market, time, time + horizon)
                 parents.append(Parent(side=way, lots=lots, start=time, end=time + horizon))
                 sessions.append(number)
                 blocks.append(number * 100_000 + (time - first) // block)
-    return Plan(tuple(parents), np.array(sessions), np.unique(blocks, return_inverse=True)[1])
+    notes = halted(market, len(parents), moved)
+    return Plan(tuple(parents), np.array(sessions), np.unique(blocks, return_inverse=True)[1], notes)
+
+
+def _refuse(market: Market, count: int, side: str, seed: int, horizon: int) -> None:
+    """BadInput for what no plan can be made of."""
+    room = (market.close_ns - market.open_ns - MEMORY_NS) / SECOND
+    longest = f"from 1 s to less than the {max(room, 0):g} s that the session of {market.name} goes on after its first"
+    wrong = (
+        (side not in SIDES, f"side was {side!r}; expected buy, sell or both"),
+        (not 1 <= count <= MOST_PARENTS, f"parents was {count}; expected 1 to {MOST_PARENTS}"),
+        (not 1 <= horizon / SECOND < room, f"horizon was {horizon / SECOND:g} s; expected {longest} {MEMORY_NS // SECOND}"),
+        (seed < 0, f"seed was {seed}; expected 0 or more"),
+    )
+    for is_wrong, sentence in wrong:
+        if is_wrong:
+            raise BadInput(sentence)
+
+
+def halted(market: Market, count: int, moved: int) -> tuple[str, ...]:
+    """What halts did to a plan of so many parents, in words; nothing where there was none."""
+    if not market.halts:
+        return ()
+    begun = f"{moved} of {count} would have been, and begin at other times"
+    return (f"{when(market.halts, market.tz)}: no parent is worked in a halt or across one; {begun}",)
 
 
 def records(parents: tuple[Parent, ...], market: Market) -> Any:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.episode import COURSE, OUTCOME, machine, watch
-from tercet.backtest.markets import Market
-from tercet.backtest.parents import Plan, records
+from tercet.backtest.markets import Market, checksum
+from tercet.backtest.parents import MEMORY_NS, Plan, records
 from tercet.errors import BadInput, TercetError
 from tercet.execution.caution import CautionSettings
 from tercet.execution.policy import Policy
@@ -27,6 +27,7 @@ LATENCY_NS = 500_000
 ALTERED_WARNING = 0.05
 UNFILLED_VOID = 0.001
 MOST_DECISIONS = 200_000
+MOST_THREADS = 1024
 COUNTED = {
     "missing_lots": "lots that the recording took away and the book did not have",
     "forgotten": "recorded orders that ours altered, beyond those that can be remembered (what we took may have come back)",
@@ -56,7 +57,7 @@ class Settings:
             (min(self.after_ns, default=1) <= 0, "a time after the end was 0; expected more"),
             (len(set(self.after_ns)) < len(self.after_ns), "a time after the end was named twice; expected different ones"),
             (self.seed < 0, f"seed was {self.seed}; expected 0 or more"),
-            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+            (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
         )
         for is_wrong, sentence in wrong:
             if is_wrong:
@@ -135,7 +136,7 @@ class Worker:
             outcome,
         )
         if outcome.arrival_mid2 == 0:
-            when = clock(int(parent["start"]))
+            when = clock(int(parent["start"]), self.market.tz)
             raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")
         if outcome.log_full:
             raise TercetError(f"policy {policy.name}: more than {len(self.scratch.reports)} fills of one parent; expected fewer")
@@ -171,6 +172,8 @@ def run(
     names = tuple(policy.name for policy in policies)
     said = (
         *market.notes,
+        *plan.notes,
+        *known_already(policies, market, plan),
         *other_paces(policies, settings.step_ns),
         *other_postures(policies, settings),
         *warnings(names, costs, outcomes),
@@ -207,6 +210,21 @@ def other_postures(policies: Sequence[Policy], settings: Settings) -> list[str]:
     words = ("with a posture and sees none here", "without a posture and sees one here")
     others = [policy.name for policy in policies if policy.step_ns and policy.posture != here]
     return [f"{name}: was trained {words[here]}; expected the same, for it knows no other" for name in others]
+
+
+def known_already(policies: Sequence[Policy], market: Market, plan: Plan) -> list[str]:
+    """Sentences on trained policies that have seen hours of this day: what they do there says nothing of other days."""
+    said, first = [], market.open_ns + MEMORY_NS
+    for policy in policies:
+        for seen in policy.seen:
+            if seen.market != market.name and seen.checksum != checksum(market):
+                continue
+            begin, end = (int(first + share * (market.close_ns - first)) for share in (seen.begin, seen.end))
+            there = sum(parent.start < end and parent.end > begin for parent in plan.parents)
+            hours = f"{clock(begin, market.tz)[:8]} to {clock(end, market.tz)[:8]}"
+            met = f"{there} of {len(plan.parents)} parents lie there"
+            said.append(f"{policy.name}: learned from this day, and was chosen by it, from {hours}: {met}; expected another day")
+    return said
 
 
 def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np.void]) -> list[str]:

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Table
 
-from tercet.cli.output import console, say_json
+from tercet.cli.output import AcceptBadDay, console, say_json
+from tercet.cli.tables import fitted
 from tercet.errors import BadInput
 
 NINE = "immediate,twap,twap-passive,vwap,pov,submit-and-leave,passive,passive-then-cross,almgren-chriss"
-BOTH = "both"
+BOTH, TWAP = "both", "twap"
+SPARE = ("sd", "CVaR95")
 PARTS = {
     "spread_bps": "spread",
     "walk_bps": "walk",
@@ -37,6 +38,9 @@ def register(app: typer.Typer) -> None:
 def backtest(
     market: Annotated[str, typer.Option(help="history:DAY or crowd:NAME.")] = "crowd:default",
     policies: Annotated[str, typer.Option(help="Names or policy files, with commas between them.")] = NINE,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whom the others are compared with, one of the policies; twap where not given.")
+    ] = None,
     parents: Annotated[int, typer.Option(help="How many parent orders each policy works.")] = 200,
     size: Annotated[str, typer.Option(help="Lots (2000), or a share: 1%adv, 10%volume.")] = "1%volume",
     horizon: Annotated[str, typer.Option(help="How long each parent may take, such as 5min.")] = "5min",
@@ -52,6 +56,7 @@ def backtest(
     posture: Annotated[str, typer.Option(help="off; intraday: what each second's warning allows; both: one beside the other.")] = "off",
     threads: Annotated[int, typer.Option(help="0: all cores.")] = 0,
     limits: Annotated[Path | None, typer.Option(metavar="FILE", help="Let children pass the pre-trade gate with these limits.")] = None,
+    accept_bad_day: AcceptBadDay = False,
     strategy: Annotated[str | None, typer.Option(help="Whose limits; the first strategy's where not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report, one page that opens without a network.")] = None,
@@ -61,8 +66,10 @@ def backtest(
     from tercet.backtest.parents import duration, plan
     from tercet.backtest.runner import Settings
 
-    where = _with_fees(find_market(market), taker_fee, maker_fee)
-    caution, heeding = _posture(posture, _policies(policies))
+    named = _policies(policies)
+    standard = _baseline(baseline, named)
+    where = _with_fees(find_market(market, accept_bad_day), taker_fee, maker_fee)
+    caution, heeding = _posture(posture, named)
     chosen = _gated(heeding, limits, strategy, where.instrument.symbol)
     settings = Settings(
         step_ns=duration(step),
@@ -75,12 +82,10 @@ def backtest(
         threads=threads,
     )
     orders = plan(where, parents, size, duration(horizon), side, seed)
-    result, summary = _run(where, orders, chosen, settings)
+    result, summary = _run(where, orders, chosen, settings, standard)
     if posture == BOTH:
         summary["posture"] = _beside(result, _gated(_policies(policies), limits, strategy, where.instrument.symbol))
     summary["asked"] = {"parents": parents, "size": size, "horizon": horizon, "side": side, "seed": seed}
-    if limits:
-        summary["refused"] = {policy.name: policy.refused for policy in chosen}
     if html:
         _write_page(html, result, summary, chosen)
     if json_file:
@@ -102,6 +107,17 @@ def _policies(names: str) -> list[Any]:
     from tercet.execution.learned import find_policy
 
     return [find_policy(name.strip()) for name in names.split(",")]
+
+
+def _baseline(name: str | None, policies: list[Any]) -> str:
+    """The name of the policy that the others are compared with, by its own name or its file's; BadInput where it is not in the run."""
+    from tercet.execution.learned import find_policy, is_path
+
+    known = [policy.name for policy in policies]
+    found = TWAP if name is None else find_policy(name).name if is_path(name) else name.strip()
+    if name is not None and found not in known:
+        raise BadInput(f"baseline was {name!r}; expected one of the policies of this run: {', '.join(known)}")
+    return found
 
 
 def _posture(kind: str, policies: list[Any]) -> tuple[Any, list[Any]]:
@@ -143,11 +159,12 @@ def _with_fees(where: Any, taker: float | None, maker: float | None) -> Any:
     return dataclasses.replace(where, instrument=instrument)
 
 
-def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any, dict[str, Any]]:
+def _run(where: Any, orders: Any, chosen: list[Any], settings: Any, baseline: str) -> tuple[Any, dict[str, Any]]:
     """Run, and where there are hidden executions once more under the other setting for them."""
     from tercet.backtest.compare import summary
     from tercet.backtest.runner import run
     from tercet.market.events import HIDDEN
+    from tercet.orders.gated import Gated
 
     variants = [settings]
     if where.events is not None and (where.events["kind"] == HIDDEN).any():
@@ -155,8 +172,12 @@ def _run(where: Any, orders: Any, chosen: list[Any], settings: Any) -> tuple[Any
     bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*bars, console=console, transient=True) as progress:
         task = progress.add_task(f"{where.name}: parents × policies", total=len(orders.parents) * len(chosen) * len(variants))
-        results = [run(where, orders, chosen, variant, lambda done: progress.advance(task, done)) for variant in variants]
-    return results[0], summary(*results)
+        result = run(where, orders, chosen, variants[0], lambda done: progress.advance(task, done))
+        behind = [policy for policy in chosen if isinstance(policy, Gated)]
+        refused, silenced = {policy.name: policy.refused for policy in behind}, [policy.name for policy in behind if policy.silenced]
+        others = [run(where, orders, chosen, variant, lambda done: progress.advance(task, done)) for variant in variants[1:]]
+    said = summary(result, others[0] if others else None, baseline, silenced)
+    return result, said | ({"refused": refused} if behind else {})
 
 
 def _write_page(path: Path, result: Any, summary: dict[str, Any], policies: list[Any]) -> None:
@@ -165,18 +186,27 @@ def _write_page(path: Path, result: Any, summary: dict[str, Any], policies: list
     write(path, result, summary, shlex.join(["tercet", *sys.argv[1:]]), policies)
 
 
-def _table(*headings: str) -> Table:
-    columns = [Column("policy", no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
-    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def _postures(rows: list[dict[str, Any]], what: str, title: str) -> Table:
-    made, kept = _table("side", f"{title} off", "on", "on less off", "95%"), "" if what == "mean" else "_cvar95"
-    for row in rows:
+def _postures(summary: dict[str, Any], what: str, title: str) -> Table:
+    kept, rows = "" if what == "mean" else "_cvar95", []
+    for row in summary["posture"]:
         values = [f"{row[f'{way}{kept}_bps']:.2f}" for way in ("off", "on")]
         inside = f"{row[f'{what}_low']:+.2f} to {row[f'{what}_high']:+.2f}"
-        made.add_row(row["policy"], row["side"], *values, f"{row[f'{what}_bps']:+.2f}", inside)
-    return made
+        rows.append((row["policy"], row["side"], *values, f"{row[f'{what}_bps']:+.2f}", inside))
+    return fitted(("policy", "side", f"{title} off", "on", "on less off", "95%"), rows, bad=summary["bad_day"])
+
+
+def _costs(summary: dict[str, Any]) -> tuple[Table, Table]:
+    """What each policy cost, and what that is made of."""
+    costs, parts, bad = [], [], summary["bad_day"]
+    against = {row["policy"]: row for row in summary["paired"]}
+    for row in summary["policies"]:
+        pair = against.get(row["policy"])
+        inside = f"{row['is_low']:.2f} to {row['is_high']:.2f}" if row["n_blocks"] > 1 else "-"
+        verdict = f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else ("void" if row["void"] or bad else "")
+        costs.append((row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict))
+        parts.append((row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS)))
+    heads = ("policy", "IS bps", "95% interval", "sd", "CVaR95", f"against {summary['baseline']}")
+    return fitted(heads, costs, spare=SPARE, bad=bad), fitted(("policy", *PARTS.values()), parts, spare=("passive", "in time"), bad=bad)
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -184,17 +214,9 @@ def _show(summary: dict[str, Any]) -> None:
 
     watched = "" if summary["settings"]["posture"] == "off" else "; with the posture that each second's warning allows"
     console.print(f"[bold]{summary['market']}[/]: {summary['caveat']}{watched}", highlight=False)
-    costs, parts = _table("IS bps", "95% interval", "sd", "CVaR95", "against twap"), _table(*PARTS.values())
-    against = {row["policy"]: row for row in summary["paired"]}
-    for row in summary["policies"]:
-        pair = against.get(row["policy"])
-        inside = f"{row['is_low']:.2f} to {row['is_high']:.2f}" if row["n_blocks"] > 1 else "-"
-        verdict = f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else ("void" if row["void"] else "")
-        costs.add_row(row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict)
-        parts.add_row(row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS))
-    console.print(costs, parts)
+    console.print(*_costs(summary))
     if "posture" in summary:
-        console.print(_postures(summary["posture"], "mean", "mean IS"), _postures(summary["posture"], "cvar95", "CVaR95"))
+        console.print(_postures(summary, "mean", "mean IS"), _postures(summary, "cvar95", "CVaR95"))
         console.print(clustered(summary["posture"][0]), highlight=False)
     other, does = ("last", "pass us by") if summary["settings"]["hidden_first"] else ("first", "fill us first")
     shown = [f"{row['policy']} {row[key]:.2f}" for row in summary["policies"] if (key := f"is_bps_hidden_{other}") in row]

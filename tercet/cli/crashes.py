@@ -28,7 +28,7 @@ def intraday(asked: Judging) -> Result:
             "warnings within seconds are judged on sessions of their own; expected none of models, since, every, vix, assets, horizon"
         )
     name = str(asked.data)
-    return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data)
+    return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data, asked.accept_bad_day)
 
 
 def crashes(crowd: str, asked: Judging) -> Result:
@@ -87,8 +87,8 @@ def row(one: Any) -> dict[str, str]:
     return found
 
 
-def recorded(folder: Path) -> Result:
-    """Alarms of a stored day, by the shipped weights and thresholds."""
+def recorded(folder: Path, accept_bad_day: bool) -> Result:
+    """Alarms of a stored day, by the shipped weights and thresholds; BadInput where it is bad and that is not accepted."""
     from tercet.backtest.markets import history_market
     from tercet.execution.caution import SECOND, CautionSettings
     from tercet.market.store import open_day
@@ -96,7 +96,7 @@ def recorded(folder: Path) -> Result:
     from tercet.risk.crashleague import alarm_rates
     from tercet.risk.detectors import WARM, DetectorSettings, own_thresholds
 
-    market = history_market(open_day(folder))
+    market = history_market(open_day(folder), accept_bad_day)
     seconds = (market.close_ns - market.open_ns) // SECOND - 1
     if seconds // 2 <= 2 * WARM:
         raise BadInput(f"{market.name} had {seconds} seconds; expected more than {4 * WARM}: its first half teaches what is usual")
@@ -107,9 +107,9 @@ def recorded(folder: Path) -> Result:
         "Alarms by the thresholds fitted on crowd:crash": alarm_rates(seen, shipped),
         "Of its second half, by thresholds of its first": alarm_rates(seen, own, half),
     }
-    told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600}
+    told: dict[str, Any] = {"kind": "warning", "name": market.name, "hours": seconds / 3600, "bad_day": market.bad}
     told["tables"] = [{"title": title, "rows": [state_row(one) for one in rates]} for title, rates in variants.items()]
-    tables = [shown(one["title"], one["rows"], SPARE) for one in told["tables"]]
+    tables = [shown(one["title"], one["rows"], SPARE, bad=market.bad) for one in told["tables"]]
     line = f"{number(seconds / 3600, 2)} hours of {market.name}; how many of these alarms were false nobody knows."
     return Result(tables, [line], told, lambda command: pages.day(told, line, command))
 

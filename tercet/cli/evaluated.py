@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
+from tercet.cli.tables import fitted
 from tercet.errors import BadInput
 from tercet.report.page import Page, number, percent
 
@@ -27,6 +28,7 @@ class Asked:
     planted: float | None
     experiment: str | None
     tell: Tell
+    accept_bad_day: bool = False
 
     def refuse(self, kind: str, *names: str) -> None:
         """BadInput where an option was given that this kind does not know."""
@@ -45,20 +47,6 @@ class Result:
     page: Callable[[str], Page]
 
 
-def columns(first: str, *headings: str, title: str = "") -> Table:
-    """An empty table, named by its first column."""
-    made = [Column(first, no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
-    return Table(
-        *made,
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        title=title or None,
-        title_justify="left",
-        min_width=min(len(title), 78),
-    )
-
-
 # Directions ---------------------------------------------------------------------------------------------------------------------------
 
 BY_DIRECTION: Final = ("constant", "logistic", "xgboost")
@@ -75,10 +63,11 @@ MONEY: Final = (
     ("gross", "gross", 3),
     ("net", "net", 3),
     ("choosy_trades", "choosy", 0),
-    ("choosy_net", "net", 3),
+    ("choosy_net", "choosy net", 3),
     ("fit_s", "fit s", 1),
     ("answer_us", "µs/row", 1),
 )
+SPARE: Final = ("µs/row", "fit s", "calib.", "of moved", "choosy", "HAC t", "choosy net")  # what goes first where there is no room
 
 
 def by_direction(place: str, asked: Asked) -> Result:
@@ -94,7 +83,8 @@ def by_direction(place: str, asked: Asked) -> Result:
     given = {name: value for name in ("folds", "horizons", "seeds") if (value := getattr(asked, name)) is not None}
     settings, ledger = DirectionSettings(**given), Ledger()
     experts = chosen(names, DIRECTION)
-    day, total, done = stored(place), len(names) * settings.folds * len(settings.horizons) * settings.seeds, -1
+    day, quality = stored(place, asked.accept_bad_day)
+    total, done = len(names) * settings.folds * len(settings.horizons) * settings.seeds, -1
 
     def tell(what: str) -> None:
         nonlocal done
@@ -102,23 +92,25 @@ def by_direction(place: str, asked: Asked) -> Result:
         done += 1
 
     found = [summary(runs) for runs in leagues(day, experts, settings, ledger, tell).values()]
-    told = about(place, day) | {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "ledger": str(ledger.path)}
+    told = about(place, day, quality) | {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "ledger": str(ledger.path)}
     told |= {"leagues": found, "warnings": []}
-    tables = [table for league in found for table in league_tables(league, pages.value_of)]
-    lines = [line for league in found for line in (pages.verdict(league), counts(league))]
-    return Result(tables, [*lines, f"ledger {ledger.path}"], told, lambda command: pages.page(told, command))
+    tables = [table for league in found for table in league_tables(league, pages.value_of, told["bad_day"])]
+    best = [] if told["bad_day"] else [pages.verdict(league) for league in found]
+    lines = [told["judged"], *best, *(counts(league) for league in found), f"ledger {ledger.path}"]
+    return Result(tables, lines, told, lambda command: pages.page(told, command))
 
 
-def league_tables(league: dict[str, Any], value_of: Callable[[Any, str], float | None]) -> list[Table]:
+def league_tables(league: dict[str, Any], value_of: Callable[[Any, str], float | None], bad: bool = False) -> list[Table]:
     """What experts say, and what it would have earned and cost; beneath each, where there are several seeds, its deviation over them."""
     tables = []
     for title, kind in ((league["task"], SCORES), (f"{league['task']}: crossing the spread, {league['unit']} a trade", MONEY)):
-        table = columns("expert", *(heading for _, heading, _ in kind), title=title)
+        rows: list[list[Text]] = []
         for row in league["experts"]:
-            table.add_row(row["expert"], *(number(value_of(row, key), digits) for key, _, digits in kind))
+            rows.append([Text(row["expert"]), *(Text(number(value_of(row, key), digits)) for key, _, digits in kind)])
             if row["spread"]:
-                table.add_row("  ±", *(number(row["spread"].get(key), digits) for key, _, digits in kind), style="dim")
-        tables.append(table)
+                spread = (number(row["spread"].get(key), digits) for key, _, digits in kind)
+                rows.append([Text(cell, "dim") for cell in ("  ±", *spread)])
+        tables.append(fitted(("expert", *(heading for _, heading, _ in kind)), rows, title, SPARE, bad=bad))
     return tables
 
 
@@ -140,45 +132,50 @@ def by_order_flow(place: str, asked: Asked) -> Result:
 
     asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted", "experiment")
     places = [place] if os.path.exists(place) else place.split(",")  # Path.exists raises where a name is too long
-    days, settings = [stored(one) for one in places], OfiSettings()
+    qualities, settings = [stored(one, asked.accept_bad_day) for one in places], OfiSettings()
+    days = [day for day, _ in qualities]
     if len(days) > 1:
         from tercet.signals.crossimpact import cross, refuse_strangers
 
         refuse_strangers(days)
     found = []
-    for number_of, (one, day) in enumerate(zip(places, days, strict=True)):
+    for number_of, (one, (day, quality)) in enumerate(zip(places, qualities, strict=True)):
         asked.tell(f"order flow of {day.meta.symbol}, {len(day.events):,} events", number_of, len(days))
         rows = [dataclasses.asdict(row) for row in explain(day, settings)]
-        found.append(about(one, day) | {"window_s": settings.window_s, "rows": rows})
+        found.append(about(one, day, quality) | {"window_s": settings.window_s, "rows": rows})
+    judged, bad = [one["judged"] for one in found], any(one["bad_day"] for one in found)
     tables = [own_table(one, named=len(days) > 1) for one in found]
     if len(days) == 1:
         told = found[0] | {"warnings": []}
-        return Result(tables, [pages.asked(told)], told, lambda command: pages.page(told, command))
+        return Result(tables, [*judged, pages.asked(told)], told, lambda command: pages.page(told, command))
     asked.tell("what others' flow adds", len(days), len(days))
     crossed = [dataclasses.asdict(row) for row in cross(days, settings)]
     shared = {name: found[0][name] for name in ("date", "tz", "window_s")}
-    both: dict[str, Any] = {"symbols": [day.meta.symbol for day in days], **shared, "days": found, "cross": crossed, "warnings": []}
-    return Result([*tables, cross_table(crossed)], [several.asked(both)], both, lambda command: several.page(both, command))
+    both: dict[str, Any] = {"symbols": [day.meta.symbol for day in days], **shared, "bad_day": bad, "days": found, "cross": crossed}
+    both["warnings"] = []
+    return Result([*tables, cross_table(crossed, bad)], [*judged, several.asked(both)], both, lambda command: several.page(both, command))
 
 
 def own_table(told: dict[str, Any], *, named: bool) -> Table:
     """A row an interval and model."""
-    table = columns("over", "model", "R²", "± s.e.", "adjusted", "ahead", "windows", title=told["symbol"] if named else "")
-    for row in told["rows"]:
-        numbers = (number(row[name], 3) for name in ("r2", "error", "adjusted", "ahead"))
-        table.add_row(f"{row['seconds']} s", row["model"], *numbers, str(row["windows"]))
-    return table
+    names = ("over", "model", "R² ahead", "R² in its window", "± s.e.", "adjusted", "windows")
+    rows = [
+        (f"{row['seconds']} s", row["model"], *(number(row[name], 3) for name in ("ahead", "r2", "error", "adjusted")), str(row["windows"]))
+        for row in told["rows"]
+    ]
+    return fitted(names, rows, told["symbol"] if named else "", ("adjusted", "windows", "± s.e."), ("model",), bad=told["bad_day"])
 
 
-def cross_table(crossed: list[dict[str, Any]]) -> Table:
+def cross_table(crossed: list[dict[str, Any]], bad: bool) -> Table:
     """A row a symbol, interval and whose seconds move."""
-    title = "with the others' flow: R² in its window, and ahead"
-    table = columns("symbol", "over", "moves", "own", "+ others", "own ahead", "+ others", "gain", "± s.e.", "chosen", title=title)
+    title = "with the others' flow: R² ahead, with the coefficients of the window before, and in its window"
+    names = ("symbol", "over", "moves", "own ahead", "+ others", "gain", "± s.e.", "own, in window", "+ others, in window", "chosen")
+    rows = []
     for row in crossed:
-        numbers = (number(row[name], 3) for name in ("own", "all", "own_ahead", "all_ahead", "gain", "error"))
+        numbers = (number(row[name], 3) for name in ("own_ahead", "all_ahead", "gain", "error", "own", "all"))
         chosen = percent(sum(row["chosen"].values()) / len(row["chosen"]), 0)
-        table.add_row(row["symbol"], f"{row['seconds']} s", row["moves"], *numbers, chosen)
-    return table
+        rows.append((row["symbol"], f"{row['seconds']} s", row["moves"], *numbers, chosen))
+    return fitted(names, rows, title, ("own, in window", "+ others, in window", "chosen"), bad=bad)
 
 
 # The simulation of Gu, Kelly and Xiu ---------------------------------------------------------------------------------------------------
@@ -203,10 +200,12 @@ def by_simulation(place: str, asked: Asked) -> Result:
 
     found = gkx_table(experts, 20 if asked.seeds is None else asked.seeds, tell=tell)
     told = dataclasses.asdict(found) | {"experts": list(names), "warnings": []}
-    table = columns("family", "design", "of the oracle's", "± s.e.", "R²", "wins", "seeds", "fit s")
+    names_of = ("family", "design", "of the oracle's", "± s.e.", "R²", "wins", "seeds", "fit s")
+    cells = []
     for row in found.rows:
         shares = (percent(row.fraction), percent(row.error), percent(row.r2, 2))
-        table.add_row(row.expert, row.design, *shares, str(row.wins), str(row.seeds), number(row.seconds, 1))
+        cells.append((row.expert, row.design, *shares, str(row.wins), str(row.seeds), number(row.seconds, 1)))
+    table = fitted(names_of, cells, spare=("fit s", "seeds", "R²"), left=("design",))
     return Result([table], [pages.asked(told), *pages.verdicts(told)], told, lambda command: pages.page(told, command))
 
 
@@ -266,33 +265,39 @@ def panel_table(found: dict[str, Any]) -> Table:
 
     periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
     title = f"{found['league']['task']}: {periods} periods, bps each; PBO {overfitting(found)}"
-    table = columns("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "rank IC", "t", "gate", title=title)
+    names = ("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "rank IC", "t", "gate")
+    rows = []
     for row in found["portfolios"]:
         money = (number(1e4 * row["gross"], 1), number(1e4 * row["net"], 1), number(row["sharpe"]))
         chances = (percent(row["psr"]), percent(row["dsr"]), percent(row["uncut_dsr"]))
         ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
-        table.add_row(row["expert"], *money, *chances, *ic, "passed" if row["passes"] else "rejected")
-    return table
+        rows.append((row["expert"], *money, *chances, *ic, "passed" if row["passes"] else "rejected"))
+    return fitted(names, rows, title, ("t", "rank IC", "PSR", "gross", "uncut"))
 
 
 # ---------------------------------------------------------------------------------------------------------------------------------------
 
 
-def stored(place: str) -> Any:
-    """A stored day, checked against its checksum."""
+def stored(place: str, accept_bad_day: bool = False) -> tuple[Any, Any]:
+    """A stored day, checked against its checksum, and its Quality; BadInput where it is bad and that is not accepted."""
+    from tercet.backtest.days import quality_of
     from tercet.market.store import open_day
 
     if not place:
         raise BadInput("expected the folder of a stored day behind the colon, such as direction:STORE/SYMBOL_DATE")
     day = open_day(Path(place))
     day.verify()
-    return day
+    return day, quality_of(day, accept_bad_day)
 
 
-def about(place: str, day: Any) -> dict[str, Any]:
-    """What a result says of its day."""
+def about(place: str, day: Any, quality: Any) -> dict[str, Any]:
+    """What a result says of its day: what it is, and the verdict of `check`, in words as well."""
+    from tercet.book.quality import BAD
+
     meta = day.meta
-    return {"day": place, "symbol": meta.symbol, "date": str(meta.date), "tz": meta.tz, "events": len(day.events)}
+    found = {"day": place, "symbol": meta.symbol, "date": str(meta.date), "tz": meta.tz, "events": len(day.events)}
+    judged = f"verdict on {day.path.name}: {'; '.join((quality.verdict, *quality.reasons))}"
+    return found | {"verdict": quality.verdict, "reasons": list(quality.reasons), "bad_day": quality.verdict == BAD, "judged": judged}
 
 
 KINDS: Final[dict[str, Callable[[str, Asked], Result]]] = {

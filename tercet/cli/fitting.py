@@ -17,17 +17,17 @@ from tercet.signals.trials import Ledger
 Made = tuple[Task, str, dict[str, Any], int | None]  # the task, its horizon in words, settings to make its rows with, until
 
 
-def of_direction(place: str, horizon: int | None, until: str | None) -> Made:
+def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
     """Where the mid of a stored day goes."""
     from tercet.market.calendar import at_clock
     from tercet.signals.task import direction
 
-    day, events = stored(place), 10 if horizon is None else horizon
+    (day, _), events = stored(place, accept_bad_day), 10 if horizon is None else horizon
     end = None if until is None else at_clock(day.meta.date, until, day.meta.tz)
     return direction(day, events), f"{events}events", {"messages": events}, end
 
 
-def of_panel(place: str, horizon: int | None, until: str | None) -> Made:
+def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
     """Which stocks do better than others."""
     from tercet.signals.crosssection import PanelSettings, panel_task
     from tercet.signals.sources import bars
@@ -47,13 +47,20 @@ def end_of(text: str) -> int:
     return midnight_ns(day_of(text) + timedelta(days=1)) - 1
 
 
-FITTED: Final[dict[str, Callable[[str, int | None, str | None], Made]]] = {"direction": of_direction, "panel": of_panel}
+FITTED: Final[dict[str, Callable[[str, int | None, str | None, bool], Made]]] = {"direction": of_direction, "panel": of_panel}
 
 
 def fitted(
-    task: str, name: str, until: str | None, horizon: int | None, seed: int, tell: Tell, experiment: str | None = None
+    task: str,
+    name: str,
+    until: str | None,
+    horizon: int | None,
+    seed: int,
+    tell: Tell,
+    experiment: str | None = None,
+    accept_bad_day: bool = False,
 ) -> Forecaster:
-    """An expert that has learned KIND:PLACE."""
+    """An expert that has learned KIND:PLACE; BadInput where that is a bad day and it is not accepted."""
     kind, _, place = task.partition(":")
     if kind not in FITTED:
         raise BadInput(f"task was {task!r}; expected one of {', '.join(FITTED)}, such as direction:STORE/SYMBOL_DATE")
@@ -62,7 +69,7 @@ def fitted(
     if experiment and kind != "panel":
         raise BadInput(f"{kind} has no experiment; expected none")
     tell("features", 0, 5)
-    made, words, settings, end = FITTED[kind](place, horizon, until)
+    made, words, settings, end = FITTED[kind](place, horizon, until, accept_bad_day)
     made = replace(made, experiment=experiment or made.experiment)
     (expert,), done = chosen([name], made.samples.target), 0
 
@@ -94,14 +101,14 @@ def refuse_known(forecaster: Forecaster, asked: Rows, place: Path) -> None:
         )
 
 
-def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell) -> Rows:
+def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell, accept_bad_day: bool = False) -> Rows:
     """What a kept model can be asked about there."""
     from tercet.market.calendar import at_clock, day_of, midnight_ns
 
     lineage, terms = forecaster.fitted.lineage, forecaster.terms
     tell(f"features of {place}", 0, 1)
     if terms.kind == "direction":
-        day = stored(str(place))
+        day, _ = stored(str(place), accept_bad_day)
         asked = of_day(day, lineage.names, None if since is None else at_clock(day.meta.date, since, day.meta.tz))
     else:
         from tercet.signals.sources import bars

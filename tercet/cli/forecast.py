@@ -14,7 +14,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tercet.cli.output import console, extra, say_json
+from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def evaluate(
     experiment: Annotated[
         str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name, whatever changes in the file.")
     ] = None,
+    accept_bad_day: AcceptBadDay = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -54,7 +55,7 @@ def evaluate(
 
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell))
+        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day))
     result.json["warnings"] += notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -75,6 +76,7 @@ def fit(
     horizon: Annotated[int | None, typer.Option(help="Messages (10), or days (5).")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name.")] = None,
+    accept_bad_day: AcceptBadDay = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's lineage and terms as JSON on stdout.")] = False,
 ) -> None:
     """Fit an expert on the whole past given, and keep it with the spread of its errors on rows that it had not seen.
@@ -86,7 +88,7 @@ def fit(
         from tercet.signals.forecasting import keep
 
     with progress() as tell, noted() as notes, extra("signals"):
-        made = fitted(task, expert, until, horizon, seed, tell, experiment)
+        made = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day)
     keep(made, out)
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:
@@ -106,6 +108,7 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the forecasts go, Parquet.")],
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on alone: 12:00 of the day, or a date.")] = None,
     contributions: Annotated[bool, typer.Option("--contributions", help="Add the five features that moved each row most.")] = False,
+    accept_bad_day: AcceptBadDay = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
 ) -> None:
     """Let a model answer about what came after all that it knows; it refuses to be asked about anything earlier."""
@@ -116,7 +119,7 @@ def predict(
 
     forecaster = recall(model)
     with progress() as tell:
-        asked = rows_for(forecaster, place, since, tell)
+        asked = rows_for(forecaster, place, since, tell, accept_bad_day)
         found = forecasts(forecaster, asked.questions, asked.symbols, asked.event_time, explained=contributions)
         packed = BytesIO()
         found.write_parquet(packed)

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from tercet.cli.output import console, say_json
+from tercet.cli.tables import fitted
 
 
 def register(app: typer.Typer) -> None:
@@ -42,12 +41,13 @@ def check(
     wrong = [one for one in found if not one.met]
     if as_json:
         say_json([msgspec.structs.asdict(one) for one in found])
-    table = Table("case", "answer", "control", "was", "limit", "expected", box=SIMPLE_HEAD, pad_edge=False)
+    rows = []
     for one in wrong:
         wanted = " ".join(str(value) for value in one.expected.values())
-        table.add_row(one.name, one.decision, one.rule, f"{one.was:g}", f"{one.limit:g}", wanted)
+        rows.append((one.name, one.decision, one.rule, f"{one.was:g}", f"{one.limit:g}", wanted))
     if wrong:
-        console.print(table)
+        names = ("case", "answer", "control", "was", "limit", "expected")
+        console.print(fitted(names, rows, left=("answer", "control", "expected")))
     console.print(f"{len(found)} cases, {len(wrong)} not as expected", highlight=False)
     if wrong:
         raise typer.Exit(1)

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
 
 from tercet.cli.output import console, say_json
+from tercet.cli.tables import fitted
 from tercet.errors import BadInput
 
 MEASURES = {"impact_true": "impact", "is": "IS", "drift": "drift", "is_less_drift": "IS - drift"}
@@ -81,22 +80,19 @@ def _measure(where: Any, orders: Any, chosen: list[Any], settings: Any, after_ns
     return result, coupled
 
 
-def _table(*headings: str) -> Table:
-    columns = [Column("policy", no_wrap=True), *(Column(heading, justify="right", no_wrap=True) for heading in headings)]
-    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-
-
 def _show(said: dict[str, Any]) -> None:
     console.print(f"[bold]{said['market']}[/]: {said['caveat']}", highlight=False)
     rows = said["policies"]
-    costs = _table(*(f"{heading} bps" if place == 0 else heading for place, heading in enumerate(MEASURES.values())))
-    path = _table(*(point["at"] for point in rows[0]["displacement"]))
-    for row in rows:
-        costs.add_row(row["policy"], *(_within(row[f"{name}_bps"], row[f"{name}_low"], row[f"{name}_high"], row) for name in MEASURES))
-        path.add_row(row["policy"], *(_within(point["mean_bps"], point["low"], point["high"], row) for point in row["displacement"]))
-    console.print(costs)
+    costs = [
+        (row["policy"], *(_within(row[f"{name}_bps"], row[f"{name}_low"], row[f"{name}_high"], row) for name in MEASURES)) for row in rows
+    ]
+    path = [
+        (row["policy"], *(_within(point["mean_bps"], point["low"], point["high"], row) for point in row["displacement"])) for row in rows
+    ]
+    times = [point["at"] for point in rows[0]["displacement"]]
+    console.print(fitted(("policy", "impact bps", *list(MEASURES.values())[1:]), costs, spare=("IS - drift", "drift")))
     console.print("The mid with us less the mid without us, bps to our side's harm; at T before the completion:", highlight=False)
-    console.print(path)
+    console.print(fitted(("policy", *times), path, spare=(times[0], *times[-1:2:-1])))
     console.print(f"{rows[0]['parents']} parents in {rows[0]['n_blocks']} blocks of time, 95% intervals", highlight=False)
     for row in rows:
         if row["drift_low"] > 0 or row["drift_high"] < 0:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,11 +36,11 @@ def verify(
     """Walk the hash chain: name the first row that was changed, removed or inserted, and exit with 1 there.
 
     Rows cut from the end leave a whole chain. Keep the head that this command prints somewhere else, and give it back as --head: only
-    that shows such a cut to somebody who trusts nothing on this disk.
+    that shows such a cut to somebody who trusts nothing on this disk. Without it, JOURNAL.head has to be there.
     """
     from tercet.orders.journal import verify as walk_chain
 
-    verdict = walk_chain(where, head.lower() if head else None)
+    verdict = walk_chain(where, head)
     if as_json:
         say_json(dataclasses.asdict(verdict))
     else:
@@ -63,7 +64,7 @@ def show(
 ) -> None:
     """Print rows as they are stored, unchecked: `verify` checks them."""
     rows: Iterable[dict[str, Any]] = _selected(where, kind, order, symbol, checked=False)
-    for row in rows if last is None else deque(rows, last):
+    for row in rows if last is None else deque(rows, min(last, sys.maxsize)):
         if as_json:
             typer.echo(_line(row))
         else:

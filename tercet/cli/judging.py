@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from tercet.cli.evaluated import Result, columns
-from tercet.cli.output import console
+from tercet.cli.evaluated import Result
+from tercet.cli.tables import fitted
 from tercet.errors import BadInput
 from tercet.report import risk as pages
 from tercet.report.page import interval, number
@@ -51,6 +51,7 @@ class Judging:
     every: int | None
     tell: Tell
     horizon: str | None = None  # of a day
+    accept_bad_day: bool = False
 
 
 # The days ------------------------------------------------------------------------------------------------------------------------------
@@ -167,24 +168,16 @@ def head(kind: str, asked: Judging, ledger: Any, found: Any, settings: Any, coun
 
 def result(told: dict[str, Any]) -> Result:
     """Tables, lines, JSON and the page of what was found."""
-    tables = [shown(one["title"], one["rows"]) for one in told["tables"]]
-    return Result(tables, [pages.asked(told)], told, lambda command: pages.page(told, command))
+    tables = [shown(one["title"], one["rows"], bad=told.get("bad_day", False)) for one in told["tables"]]
+    without = [f"left out: {name}, {reason}" for name, reason in told["not_asked"].items()]
+    return Result(tables, [pages.asked(told), *without], told, lambda command: pages.page(told, command))
 
 
-def shown(title: str, rows: list[dict[str, str]], spare: tuple[str, ...] = SPARE) -> Any:
-    """A table for the terminal; where it does not fit, without the columns that are spare and intervals of differences."""
+def shown(title: str, rows: list[dict[str, str]], spare: Sequence[str] = SPARE, bad: bool = False) -> Any:
+    """A table for the terminal; where it does not fit, intervals of differences go, and then columns that are spare."""
     names = list(rows[0])
-    made = _table(title, rows, names)
-    if console.measure(made).maximum <= console.width:
-        return made
-    return _table(title, rows, [name for name in names if not (name in spare or name.endswith(", 95%"))])
-
-
-def _table(title: str, rows: list[dict[str, str]], names: list[str]) -> Any:
-    made = columns(*names, title=title)
-    for row in rows:
-        made.add_row(*(row[name] for name in names))
-    return made
+    first = [name for name in names if name.endswith(", 95%")]
+    return fitted(names, [list(row.values()) for row in rows], title, (*first, *spare), bad=bad)
 
 
 def plain(standings: Iterable[Any]) -> list[dict[str, Any]]:

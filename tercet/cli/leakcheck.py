@@ -80,19 +80,17 @@ def own_bars(path: Path, columns: str, symbols: int, days: int) -> "pl.DataFrame
 
 def say(name: str, found: "list[Finding]") -> None:
     """The table, on stderr."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
+    from tercet.cli.tables import fitted
+
     colours = {"ok": "green", "LEAK": "bold red", "note": "yellow", "not tested": "dim"}
-    table = Table("", "test", "verdict", "where", box=SIMPLE_HEAD, pad_edge=False)
-    about = ""
+    about, rows = "", []
     for one in found:
-        table.add_row(
-            Text(one.about if one.about != about else ""), Text(one.test), Text(one.verdict, colours[one.verdict]), Text(one.where)
-        )
+        rows.append((one.about if one.about != about else "", one.test, Text(one.verdict, colours[one.verdict]), one.where))
         about = one.about
-    console.print(table)
+    names = ("", "test", "verdict", "where")
+    console.print(fitted(names, rows, left=names))
     leaks = sum(one.verdict == "LEAK" for one in found)
     tested = sum(one.verdict in ("ok", "LEAK") for one in found)
     console.print(f"{name}: {tested} tests, {leaks or 'no'} leak{'' if leaks == 1 else 's'}", highlight=False)

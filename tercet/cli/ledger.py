@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Column, Table
 
 from tercet.cli.output import console, say_json
+from tercet.cli.tables import fitted
 from tercet.errors import BadInput
 
 
@@ -57,12 +56,12 @@ def show(
     if experiment:
         print_trials(chosen)
         return
-    table = _table("experiment", "trials", "vault", "models", "last")
+    rows = []
     for one in found:
         models = ", ".join(f"{name} {count}" for name, count in one.models.items())
-        table.add_row(one.experiment, f"{one.trials:,}", f"{one.openings:,}", models, _utc(one.last))
-    if found:
-        console.print(table)
+        rows.append((one.experiment, f"{one.trials:,}", f"{one.openings:,}", _utc(one.last), models))
+    if rows:
+        console.print(fitted(("experiment", "trials", "vault", "last", "models"), rows, left=("models",)))
 
 
 def summed(name: str, trials: list[Any]) -> Experiment:
@@ -74,17 +73,12 @@ def summed(name: str, trials: list[Any]) -> Experiment:
 
 def print_trials(trials: list[Any]) -> None:
     """A line a trial."""
-    table = _table("line", "time", "model", "scores", "data")
+    rows = []
     for trial in trials:
         scores = "vault opened" if trial.vault else ", ".join(f"{name} {value:.4g}" for name, value in list(trial.scores.items())[:4])
-        table.add_row(str(trial.id), _utc(trial.time), trial.model, scores, trial.data[:12])
-    console.print(table)
-
-
-def _table(*headings: str) -> Table:
-    numbers = ("trials", "vault", "line")
-    columns = [Column(name, justify="right" if name in numbers else "left", no_wrap=name not in ("models", "scores")) for name in headings]
-    return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        rows.append((str(trial.id), _utc(trial.time), trial.model, scores, trial.data[:12]))
+    names = ("line", "time", "model", "scores", "data")
+    console.print(fitted(names, rows, spare=("data",), left=names))
 
 
 def _utc(time: int) -> str:

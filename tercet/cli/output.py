@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,8 @@ from tercet.errors import TercetError
 from tercet.report.files import write_whole
 
 console = Console(stderr=True)
+
+AcceptBadDay = Annotated[bool, typer.Option("--accept-bad-day", help="Take a day that `check` calls bad; every title says so.")]
 
 
 @contextmanager

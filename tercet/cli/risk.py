@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tercet.cli.forecast import noted, progress
-from tercet.cli.output import console, extra, say_json
+from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
 
 
@@ -40,6 +40,7 @@ def evaluate(
     horizon: Annotated[
         str | None, typer.Option(metavar="TIME", help="Of a day: how far ahead (10s, 1min, 5min); 1min if not given.")
     ] = None,
+    accept_bad_day: AcceptBadDay = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -58,7 +59,7 @@ def evaluate(
     judge = intraday if kind == "warning" and is_market(data) else KINDS[kind]
     names = None if models is None else tuple(name.strip() for name in models.split(";" if ";" in models else ","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = judge(Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon))
+        result = judge(Judging(data, vix, assets, names, since, every, lambda what: tell(what, 0, 1), horizon, accept_bad_day))
     result.json["warnings"] = notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())

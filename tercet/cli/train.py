@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tercet.cli.output import console, extra, say_json
+from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
+from tercet.report.page import BAD_DAY
 
 if TYPE_CHECKING:
     from tercet.envs.execution import EnvSettings
@@ -45,6 +46,7 @@ def train(
     imitate: Annotated[bool, typer.Option("--imitate", help="Begin by imitating the schedule that does best.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest whole checkpoint.")] = False,
     change: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the learner.")] = None,
+    accept_bad_day: AcceptBadDay = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the policy's card and lineage as JSON on stdout.")] = False,
 ) -> None:
     """Train an agent, judge it on held-out episodes beside TWAP, and write it as a policy file that backtests take by its path.
@@ -57,7 +59,7 @@ def train(
     from tercet.learn.settings import NFK, TrainSettings
     from tercet.learn.train import RunSettings
 
-    env = _terms(market, risk_aversion, size, horizon, step, posture)
+    env = dataclasses.replace(_terms(market, risk_aversion, size, horizon, step, posture), accept_bad_day=accept_bad_day)
     changes = _changes(change or [], (NfkSettings,) if algo == NFK else (TrainSettings, RunSettings))
     settings = TrainSettings(algo=algo, steps=steps, envs=envs, seed=seed).but(**changes.get(TrainSettings, {}))
     nfk = dataclasses.replace(NfkSettings(seed=seed), **changes.get(NfkSettings, {}))
@@ -73,9 +75,12 @@ def train(
         raise typer.Exit(STOPPED)
     if as_json:
         say_json({"policy": str(out), "card": file.card, "lineage": file.lineage})
+    if file.lineage["bad_days"]:
+        console.print(f"[bold]{BAD_DAY}[/]: {file.lineage['bad_days']}", highlight=False)
     for row in file.card:
         console.print(CARD.format(**row), highlight=False)
     watched = "" if posture == "off" else f" --posture {posture}"
+    watched += " --accept-bad-day" if file.lineage["bad_days"] else ""
     words = f"tercet backtest --market {market.partition(',')[0]} --step {step}{watched} --policies twap,{out}"
     console.print(f"wrote {out}: {words}", highlight=False)
 

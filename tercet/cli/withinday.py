@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tercet.cli.evaluated import Result
+from tercet.cli.evaluated import about as facts_of
+from tercet.cli.evaluated import stored as open_stored
 from tercet.cli.judging import CROWD, Judging, curve, given, head, picked, plain, result, variance_rows
 from tercet.cli.output import console
 from tercet.errors import BadInput
@@ -44,7 +46,7 @@ def intraday(asked: Judging) -> Result:
     if asked.vix is not None or asked.assets is not None:
         raise BadInput(f"vix or assets was {asked.vix or asked.assets}; expected none for a day")
     asked.tell("the day")
-    path, season, about = crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else stored(asked.data)
+    path, season, about = crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else stored(asked.data, asked.accept_bad_day)
     horizon = None if asked.horizon is None else nanoseconds(asked.horizon)
     if horizon is not None and (horizon % SECOND or not horizon):
         raise BadInput(f"horizon was {asked.horizon!r}; expected whole seconds")
@@ -53,7 +55,8 @@ def intraday(asked: Judging) -> Result:
     names, ledger = tuple(picked(forecasters(season), asked.models)), Ledger()
     found, counts = intraday_league(path, names, season, settings, ledger, about["experiment"], asked.tell)
     told: dict[str, Any] = head("intraday", asked, ledger, found, settings, counts)
-    told |= {"tz": about["tz"], "caveat": about["caveat"], "facts": {"Season": season.provenance, "Usual level": about["usual"]}}
+    told |= {"tz": about["tz"], "caveat": about["caveat"], "bad_day": about.get("bad_day", False)}
+    told["facts"] = {"Season": season.provenance, "Usual level": about["usual"], "Verdict": about.get("judged", "an invented market")}
     told |= {
         "from": clock(int(found.known[0]) - settings.horizon_s * SECOND, about["tz"])[:8],
         "to": clock(int(found.known[-1]), about["tz"])[:8],
@@ -69,15 +72,13 @@ def intraday(asked: Judging) -> Result:
     return result(told)
 
 
-def stored(place: Path) -> Asked:
-    """A stored day; its season comes from earlier days in its store, or is the named default."""
+def stored(place: Path, accept_bad_day: bool) -> Asked:
+    """A stored day, a bad one where that is accepted; its season comes from earlier days in its store, or is the named default."""
     from tercet.backtest.days import earlier_days
-    from tercet.market.store import open_day
     from tercet.risk.midpath import of_day
     from tercet.risk.season import FLAT, default_season, season_of, shape
 
-    day = open_day(place)
-    day.verify()
+    day, quality = open_stored(str(place), accept_bad_day)
     path, (earlier, notes) = of_day(day), earlier_days(day)
     known = {}
     for other in earlier:
@@ -96,7 +97,8 @@ def stored(place: Path) -> Asked:
         "caveat": "One day, inference within this day.",
         "usual": f"{season.usual:.3g} bps² a second" if season.usual else "not known: no earlier day in the store",
     }
-    return Asked(path, season, about | {"date": day.meta.date})
+    told = facts_of(str(place), day, quality)
+    return Asked(path, season, about | {"date": day.meta.date, "bad_day": told["bad_day"], "judged": told["judged"]})
 
 
 def crowd(name: str) -> Asked:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.episode import watch
+from tercet.backtest.halts import closed_to, length, past, when
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import MEMORY_NS, SECOND, records
 from tercet.book.queries import depth, two_sided
@@ -105,16 +106,19 @@ def sized(market: Market, rows: Any) -> NDArray[np.float64]:
 def spread_starts(market: Market, count: int, latest: int, seed: int, part: str = ALL) -> list[int]:
     """Times of a session at which parents begin, rising: one drawn from each of as many equal stretches.
 
-    On a recorded day parents begin and end within the part; a crowd's future is its own at any time of the day.
+    On a recorded day parents begin and end within the part, and none meets a halt; a crowd's future is its own at any time of the day.
     """
     first, last = market.open_ns + MEMORY_NS, market.close_ns
     if market.kind == HISTORY:
         first, last = (int(first + share * (last - first)) for share in PARTS[part])
     last -= latest
-    if last <= first:
-        raise BadInput(f"{market.name}: the {part} part of the session is too short for a horizon of {latest / 1e9:g} s")
+    shut = closed_to(market.halts, first, last, latest)
+    if last <= first + length(shut):
+        why = f": {when(market.halts, market.tz)}" if shut else ""
+        raise BadInput(f"{market.name}: the {part} part of the session is too short for a horizon of {latest / 1e9:g} s{why}")
     rng = np.random.default_rng([seed, 3])
-    return [int(first + (i + rng.random()) * (last - first) / count) for i in range(count)]
+    starts = [int(first + (i + rng.random()) * (last - first - length(shut)) / count) for i in range(count)]
+    return [int(time) for time in past(np.array(starts), shut)]
 
 
 def before_seller(market: Market, number: int, seed: int, start: int, latest: int) -> int:

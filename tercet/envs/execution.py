@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import MOST_LOTS, SIDES, duration
-from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, fees_of
+from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, MOST_THREADS, fees_of
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
@@ -42,6 +42,7 @@ KINDS: Final[dict[str, tuple[str, tuple[type[Any], ...], int]]] = {
     **dict.fromkeys(("lots", "bank", "bank_seed", "threads"), ("a whole number", (int, np.integer), 1)),
     **dict.fromkeys(("risk_aversion", "impact", "terminal"), ("a number", _NUMBER, 1)),
     **dict.fromkeys(("size", "latency", "fees"), ("two numbers, the smaller first", _NUMBER, 2)),
+    "accept_bad_day": ("True or False", (bool,), 1),
     "own": ("numbers", _NUMBER, 0),
     **dict.fromkeys(("order_latency_ns", "feed_latency_ns"), ("whole numbers of ns", (int, np.integer), 0)),
     "horizon": ("times such as 5min", (str,), 0),
@@ -77,6 +78,7 @@ class EnvSettings:
     bank: int = field(default=64, metadata={"help": "warmed start states"})
     bank_seed: int = field(default=0, metadata={"help": "of the start states"})
     part: str = field(default=ALL, metadata={"help": f"of a recorded session, and of start states: {', '.join(PARTS)}"})
+    accept_bad_day: bool = field(default=False, metadata={"help": "a recorded day that is bad is taken all the same"})
     threads: int = field(default=0, metadata={"help": "0: all cores"})
 
     def __post_init__(self) -> None:
@@ -102,7 +104,7 @@ class EnvSettings:
                 not isinstance(self.posture, CautionSettings) and self.posture not in tuple(POSTURES),
                 f"posture was {self.posture!r}; expected {', '.join(POSTURES)} or CautionSettings",
             ),
-            (self.threads < 0, f"threads was {self.threads}; expected 0 or more"),
+            (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
             (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
             (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
@@ -173,7 +175,7 @@ class ExecutionMembers:
         self.settings, self.count = settings, count
         self._trails = [Trail() for _ in range(count)] if rendered else []
         names = (settings.market,) if isinstance(settings.market, str) else settings.market
-        self.markets = markets or tuple(market(name) for name in names)
+        self.markets = markets or tuple(market(name, settings.accept_bad_day) for name in names)
         self.actions = actions_of(settings.actions)
         self.bank = bank_of(settings, self.markets) if bank is None else bank
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (len(FEATURES),), np.float32)

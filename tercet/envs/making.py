@@ -1,6 +1,6 @@
 """Members and environments from an id's settings: what `gymnasium.make` and `make_vec` call."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,8 +47,9 @@ def day_members(day: str | Path, count: int, rendered: bool, settings: dict[str,
     """Members that trade on a recorded day."""
     if "market" in settings:
         raise BadInput(f"market was {settings['market']!r} beside a recorded day; expected only `day`, a stored day's folder")
-    market = history_market(open_day(Path(day))) if str(day) else made_market()
-    return ExecutionMembers(with_changes(EnvSettings(market=market.name), **settings), count, (market,), rendered)
+    chosen = with_changes(EnvSettings(), **settings)
+    market = history_market(open_day(Path(day)), chosen.accept_bad_day) if str(day) else made_market()
+    return ExecutionMembers(replace(chosen, market=market.name), count, (market,), rendered)
 
 
 def world_members(name: str, count: int, settings: dict[str, Any]) -> WorldMembers:

@@ -7,7 +7,7 @@ fills from the front. `post`, `cross` and `withdraw` fill them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numba
 import numpy as np
@@ -36,6 +36,15 @@ PAD: Final = np.dtype(
 DECIDE: Final = types.int64(numba.from_dtype(VIEW), numba.from_dtype(PAD))
 
 
+class Seen(NamedTuple):
+    """What a trained policy knows of a recorded day, called `market`: its session's time from one share to another."""
+
+    market: str
+    checksum: str  # of its events
+    begin: float
+    end: float
+
+
 @dataclass(frozen=True)
 class Policy:
     """A compiled `decide` under a name, with the settings that it finds on its pad."""
@@ -45,6 +54,7 @@ class Policy:
     settings: tuple[float, ...] = field(default=())
     step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
     posture: bool = False  # it was trained with one
+    seen: tuple[Seen, ...] = ()  # of recorded days: what it learned from, or was chosen by
 
     def new_pad(self) -> Any:
         """A pad with this policy's settings, blank memory and no children."""

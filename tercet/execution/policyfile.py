@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from tercet.errors import BadInput
 from tercet.execution.acting import MOST_LAYERS, MOST_LOOKS, MOST_WIDTH, OUTPUTS
 from tercet.execution.observation import FEATURES, USUAL
+from tercet.execution.policy import Seen
 from tercet.execution.view import VIEW
 
 MAGIC: Final = b"\x89TERCET\n"
 FORMAT: Final = 1
 HEADER: Final = struct.Struct("<8sIQ32s")
 SUFFIX: Final = ".tercet"
+SEEN_SHARES: Final = (0.0, 0.8)  # of a recorded session after its first possible start: training and validation come before the test
 NAMES: Final = tuple(name for name, _ in FEATURES)
 LAYOUT: Final = tuple(f"{name} {dtype}" for name, (dtype, *_) in (VIEW.fields or {}).items())
 
@@ -89,6 +91,12 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     card: list[dict[str, Any]] = []
     features: tuple[str, ...] = NAMES
     layout: tuple[str, ...] = LAYOUT
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """What it knows of the recorded days that its lineage names."""
+        names = (market.rpartition(" ") for market in self.lineage.get("markets", "").split(", ") if market.startswith("history:"))
+        return tuple(Seen(name or digest, digest, *SEEN_SHARES) for name, _, digest in names)
 
     @property
     def layout_hash(self) -> str:

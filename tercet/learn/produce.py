@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 import tercet
-from tercet.backtest.markets import Market
+from tercet.backtest.markets import Market, checksum
 from tercet.backtest.parents import duration
 from tercet.envs.bank import TEST, TRAINING
 from tercet.envs.execution import EnvSettings, ExecutionMembers
@@ -24,7 +24,7 @@ from tercet.learn.export import network_of
 from tercet.learn.imitate import Teacher, best_teacher
 from tercet.learn.nfk import NfkSettings, solve
 from tercet.learn.settings import ACTIONS, NFK, PPO, TrainSettings
-from tercet.learn.task import EPISODES, Task, book_task, checksum, difference, policy_costs
+from tercet.learn.task import EPISODES, Task, book_task, difference, policy_costs
 from tercet.learn.train import RunSettings, Tell, Warn, silent, train
 
 TEST_EPISODES = 2 * EPISODES  # seeds that nothing is chosen by
@@ -106,6 +106,7 @@ def lineage(order: Order, markets: tuple[Market, ...], imitated: bool) -> dict[s
         "seed": str(order.nfk.seed if table else order.settings.seed),
         "steps": "" if table else str(order.settings.steps),
         "imitated": str(imitated),
+        "bad_days": ", ".join(market.name for market in markets if market.bad),
         "version": tercet.__version__,
         "command": shlex.join(["tercet", *sys.argv[1:]]),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,5 @@
 """TASK: what is to be learned, and how well somebody does it."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.backtest.markets import Market, market
+from tercet.backtest.markets import checksum, market
 from tercet.envs.actions import actions_of
 from tercet.envs.bank import TRAINING, Bank
 from tercet.envs.execution import EnvSettings, ExecutionMembers, bank_of
@@ -39,7 +38,7 @@ def book_task(settings: EnvSettings) -> Task:
     Each part has start states of its own; what is usual, by which observations are scaled, is what is usual in training.
     """
     names = (settings.market,) if isinstance(settings.market, str) else settings.market
-    markets = tuple(market(name) for name in names)
+    markets = tuple(market(name, settings.accept_bad_day) for name in names)
     banks: dict[str, Bank] = {}
 
     def bank(part: str) -> Bank:
@@ -52,14 +51,8 @@ def book_task(settings: EnvSettings) -> Task:
         chosen = settings if actions is None else replace(settings, actions=actions)
         return ExecutionMembers(chosen, count, markets, bank=bank(part))
 
-    terms = {name: _word(value) for name, value in vars(settings).items() if name != "threads"}
+    terms = {name: _word(value) for name, value in vars(settings).items() if name not in ("threads", "accept_bad_day")}
     return Task(" ".join(names), make, terms=terms | {"data": " ".join(map(checksum, markets))})
-
-
-def checksum(market: Market) -> str:
-    """The first 16 digits of the SHA-256 of a market's recorded events, or of a crowd's settings."""
-    content = repr(market.crowd).encode() if market.events is None else market.events.tobytes()
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def world_task(world: World, actions: Actions) -> Task:

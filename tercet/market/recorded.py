@@ -1,8 +1,10 @@
 """Recorded: what every importer of a recorded day hands over, and the files that it came from."""
 
+import difflib
 import gzip
 import hashlib
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,6 +57,7 @@ def load(path: Path) -> tuple[Text, Source]:
 
     Raises BadInput where the file is missing, may not be read, is broken, cut off or empty.
     """
+    refuse_missing(path)
     try:
         packed = path.read_bytes()
     except OSError as error:
@@ -69,6 +72,14 @@ def load(path: Path) -> tuple[Text, Source]:
     return text, source
 
 
+def refuse_missing(path: Path) -> None:
+    """BadInput where there is nothing at `path`, with the name there that is most like it."""
+    if not os.path.lexists(path):
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = "".join(f" (there is {name})" for name in difflib.get_close_matches(path.name, there, 1))
+        raise BadInput(f"{path}: expected a file that can be read, found: No such file or directory{close}")
+
+
 def _plain(content: bytes) -> Text:
     return np.frombuffer(content, np.uint8)
 
@@ -78,10 +89,11 @@ def _unpack_zst(packed: bytes) -> Text:
     with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
         if len(whole) and reader.readinto(whole.data) == len(whole) and not reader.read(1):
             return whole
-    return _plain(b"".join(_frames(packed)))
+    return _plain(b"".join(unpack_frames(packed)))
 
 
-def _frames(packed: bytes) -> Iterator[bytes]:
+def unpack_frames(packed: bytes) -> Iterator[bytes]:
+    """What the zstd frames of a file hold; EOFError where the last one does not end."""
     while packed:
         frame = zstandard.ZstdDecompressor().decompressobj()
         yield frame.decompress(packed)

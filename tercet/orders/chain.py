@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Alert, Cancel, Child, Command, Refused, Replace, Report
+from tercet.messages import Alert, Cancel, Child, Command, Comparison, LimitsChange, Mandate, Refused, Replace, Report
 
 FORMAT: Final = 1
 DIGEST: Final = 32  # bytes
@@ -16,6 +16,8 @@ DIGEST: Final = 32  # bytes
 Row = tuple[int, int, str, bytes, bytes]  # seq from 1, time in ns, kind, payload, hash
 Tail = tuple[int, int, bytes]  # seq, time and hash of the last row; 0, 0 and the journal's seed where there is none
 Intent = Child | Cancel | Replace
+Act = Command | Alert | LimitsChange | Comparison | Mandate  # what people and the gate's watch have said
+ACTS: Final = (Command, Alert, LimitsChange, Comparison, Mandate)
 
 
 class Damaged(TercetError):
@@ -38,6 +40,7 @@ INTENTS: Final[dict[str, type]] = {"child": Child, "cancel": Cancel, "replace": 
 KINDS: Final[dict[str, Any]] = INTENTS | {
     **{"sent": Sent, "report": Report, "note": Note},
     **{"refused": Refused, "command": Command, "alert": Alert},
+    **{"limits": LimitsChange, "comparison": Comparison, "mandate": Mandate},
 }
 KIND_OF: Final[dict[type, str]] = {kind: name for name, kind in KINDS.items()}
 DECODE: Final[dict[str, Callable[[bytes], Any]]] = {name: msgspec.msgpack.Decoder(kind).decode for name, kind in KINDS.items()}
@@ -69,8 +72,11 @@ def walk(rows: Iterable[Row], seed: bytes, name: object) -> Iterator[Row]:
 
 
 def decoded(row: Row, name: object) -> Any:
-    """The message in a row; Damaged where its payload is none of its kind."""
+    """The message in a row; Damaged where it is none of its kind, or the row none of a journal."""
+    seq, time, kind, payload, hash_ = row
+    if type(time) is not int or type(payload) is not bytes or type(hash_) is not bytes or kind not in DECODE:
+        raise Damaged(f"{name}: row {seq} is none of a journal: expected a time, one of {', '.join(DECODE)}, and bytes; it was changed")
     try:
-        return DECODE[row[2]](row[3])
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise Damaged(f"{name}: row {row[0]} holds no {row[2]} that can be read ({error})") from error
+        return DECODE[kind](payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Damaged(f"{name}: row {seq} holds no {kind} that can be read ({error})") from error

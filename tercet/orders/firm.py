@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from tercet.errors import BadInput
 from tercet.orders import checks, exposure
 from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
-from tercet.orders.limits import Limits, Scope
+from tercet.orders.limits import OLDEST_POSTURE, Limits, Scope
 from tercet.orders.tightening import ALL, BLIND, Shares, worse
 
 NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
-OLDEST: Final = 3600.0  # seconds that a posture counts where the limits do not say
 NEVER, ALWAYS = -(2**62), 2**62
 FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
 PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
@@ -88,7 +87,7 @@ class Firm:
         """Note when the last posture will be too old to count."""
         oldest = self.limits.windows.posture_s
         if oldest == math.inf and self.posture_time != NEVER:  # who has told once is waited for
-            oldest = OLDEST
+            oldest = OLDEST_POSTURE
         never = oldest == math.inf or self.blind
         self.posture_ends = ALWAYS if never else self.posture_time + int(min(oldest * NS, ALWAYS))
 
@@ -142,6 +141,14 @@ class Firm:
         place = self._symbol(symbol)
         refuse_no_time(now, f"mark of {symbol}")
         exposure.mark(self.scopes, self.instruments, self.cells, place, bid, ask, now)
+
+    def value_by_fills(self, symbol: str, price: float) -> None:
+        """While there has been no mark, what is held is worth the last own price that stands; 0 where none does."""
+        place = self._symbol(symbol)
+        if self.instruments["marked"][place] < 0 and self.instruments["reference"][place] != price:
+            self.instruments["reference"][place] = price
+            for strategy in range(len(self.strategies)):
+                exposure.earn(self.scopes, self.instruments, self.cells, strategy, place, 0.0)
 
     def phase(self, symbol: str, phase: str, band: tuple[int, int] | None = None) -> None:
         """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band where it is another."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from tercet.errors import BadInput
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
-from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Kind, Lifetime, Refused, Replace, Report
+from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Kind, Lifetime, Mandate, Refused, Replace, Report
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
@@ -43,8 +43,8 @@ class Gate:
         self.firm, self.tell = Firm(limits), tell
         self.books = Books(self.firm, self.alert)
         self.admit = admit
-        self.overrides: dict[str, tuple[int, str, int]] = {}  # order id -> (control, by whom, until)
-        self.arming: dict[str, Command] = {}  # scope -> the wish to arm it
+        self.overrides: dict[str, tuple[int, int, int]] = {}  # order id -> (control, most lots, until)
+        self.arming: dict[str, tuple[Command, tuple[int, ...]]] = {}  # scope -> the wish to arm it, and what stopped it then
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self._refused: dict[str, Child] = {}  # by id, for an override
         self._latest = NEVER
@@ -206,8 +206,8 @@ class Gate:
 
     def parent(self, id: str, lots: int, **terms: Any) -> None:
         """A parent whose children may ask for so many lots; the other terms are those of `Parent`."""
-        known = self.books.parents.get(id)
-        self.books.parents[id] = Parent(lots, lots - (known.lots - known.left if known else 0), **terms)
+        self.tell(Mandate(id=id, lots=lots, **terms))
+        self.books.parents[id] = Parent(lots, lots - self.books.wanted.get(id, 0), **terms)
 
     def model(self, strategy: str, name: str, distance: float, action: float, now: int) -> None:
         """What a strategy's model sees: how far it is from its training data, and what it wants to do."""
@@ -219,10 +219,10 @@ class Gate:
 
     def _waived(self, child: Child, now: int) -> int:
         """The control that is overridden for an order: for the one that was refused, where one was by that id."""
-        rule, _, until = self.overrides[child.id]
+        rule, lots, until = self.overrides[child.id]
         refused = self._refused.get(child.id)
         same = refused is None or msgspec.structs.replace(refused, time=child.time) == child
-        return rule if now <= until and same else 0
+        return rule if now <= until and same and child.lots <= lots else 0
 
     def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str = "") -> Refused:
         under = f", under the posture {self.firm.state}" if self.firm.state not in ("", "NORMAL") else ""

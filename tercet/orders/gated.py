@@ -32,9 +32,9 @@ class Gated(Policy):
         """The policy's pad, and a gate that has heard nothing."""
         pad = super().new_pad()
         box = self.boxes.setdefault(threading.get_ident(), self.fresh.copy())
-        refused = box["refused"].copy()
+        counted = box["refused"].copy(), box["passed"].copy()
         box[:] = self.fresh
-        box["refused"] = refused
+        box["refused"], box["passed"] = counted
         pad.settings[LAST] = float(box.ctypes.data)
         return pad
 
@@ -43,6 +43,11 @@ class Gated(Policy):
         """Children that were refused so far, by control."""
         total = sum((box["refused"][0] for box in self.boxes.values()), np.zeros(len(RULES), np.int64))
         return {RULES[rule]: int(count) for rule, count in enumerate(total) if count}
+
+    @property
+    def silenced(self) -> bool:
+        """Whether the gate refused all that the policy asked for, so that only the completion traded."""
+        return bool(self.refused) and not any(int(box["passed"][0]) for box in self.boxes.values())
 
 
 def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
@@ -62,4 +67,4 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
     box["bare_scopes"], box["bare_symbols"], box["shares"] = box["scopes"], box["symbols"], AT
     box["inner"] = address_of(inner.decide, DECIDE)
-    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, fresh)
+    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, inner.seen, fresh)

@@ -4,6 +4,7 @@ A seller's parent holds at its start what it is to sell, and the volume just bef
 valued at the mid at which they are first seen.
 """
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from tercet.orders.exposure import SHARES, count_message, recount, take, tighten
 from tercet.orders.judge import judge
 
 OWN_PLACES: Final = 16
+MOST_MID: Final = 2.0**31  # no book has higher ticks
 LAST: Final = SETTINGS - 1
 BOX: Final = np.dtype(
     [
@@ -39,6 +41,7 @@ BOX: Final = np.dtype(
         ("filled", np.int64),  # when last seen
         ("market_lots", np.int64),
         ("refused", np.int64, len(RULES)),  # children, by control; counted over all runs
+        ("passed", np.int64),  # and those that no control refused
     ],
     align=True,
 )
@@ -86,6 +89,19 @@ def see(box, view):
 
 
 @compiled
+def band(symbol, mid, side):
+    """The tick at which a market order's collar ends: as a gate's outside a backtest, a collar above 1 reaches no further than one of 1,
+    for a price below 0 is none. 0 where there is no mid.
+    """
+    if not 0.0 < mid < MOST_MID:
+        return 0
+    reach = mid * (1.0 + side * min(symbol.collar, 1.0))
+    if side == BUY:
+        return max(min(math.floor(reach), symbol.band_high), 1)
+    return max(math.ceil(reach), symbol.band_low, 1)
+
+
+@compiled
 def passes(box, view, child):
     """Whether a child may be sent; a market order becomes IOC at its band. What may is reserved."""
     if child.verb == CANCEL_OWN:
@@ -102,12 +118,13 @@ def passes(box, view, child):
         return True  # the parent's terms will drop it
     if child.kind == MARKET and child.verb != REPLACE_OWN:
         child.kind = IOC
-        child.tick = int(view.mid * (1.0 + view.side * symbol.collar) + (0.0 if view.side == BUY else 1.0))
+        child.tick = band(symbol, view.mid, view.side)
     order.now, order.side, order.lots, order.tick = view.now, view.side, lots, child.tick
     rule = judge(box.scopes, box.symbols, box.cells, box.resting, len(box.resting), box.windows[0], order, box.verdicts[0])
     if rule != 0:
         box.refused[rule] += 1
         return False
+    box.passed += 1
     count_message(box.scopes, 0, view.now)
     while place < len(box.resting) - 1 and box.resting[place].lots > 0:
         place += 1
@@ -121,7 +138,7 @@ def decide_gated(view, pad):
     count = decide_at(box.inner)(view, pad)
     see(box, view)
     kept = 0
-    for i in range(count):
+    for i in range(min(count, len(pad.children))):
         if passes(box, view, pad.children[i]):
             pad.children[kept] = pad.children[i]
             kept += 1

@@ -4,18 +4,19 @@ Callers queue rows; one thread commits all that waits as one transaction (group 
 journal: every waiting and every later append raises, so that nothing is sent which is not written.
 """
 
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
 from tercet.errors import BadInput, TercetError
-from tercet.orders.chain import KIND_OF, KINDS, Damaged, Note, Row, Tail, decoded, hash_of, walk
+from tercet.orders.chain import DIGEST, KIND_OF, KINDS, Damaged, Note, Row, Tail, decoded, hash_of, walk
 from tercet.orders.sqlite import SqliteStore
 
 
@@ -24,10 +25,13 @@ class NotDurable(TercetError):
 
 
 class Store(Protocol):
-    """Where rows are kept. `add` returns when they are durable; `name` stands in messages; `seed` begins the chain."""
+    """Where rows are kept. `add` returns when they are durable; `name` stands in messages; `seed` begins the chain; `caveat` says why
+    rows that are missing at the end would not be noticed, empty where they would.
+    """
 
     name: Any
     seed: bytes
+    caveat: str
 
     def tail(self) -> Tail:
         """The last row; Damaged where it is known that rows are missing after it."""
@@ -83,6 +87,8 @@ class Journal:
         self._work, self._room, self._news = (threading.Condition(lock) for _ in range(3))
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
+        if store.caveat:
+            self.append((Note(store.caveat),))
 
     def append(self, messages: Sequence[Any], kind: str | None = None) -> Ticket:
         """Queue messages to be written together; their kind is that of their type unless it is given (`refused`, `command`).
@@ -246,11 +252,15 @@ def open_store(where: str | Path, *, writing: bool = False) -> Store:
 def verify(where: str | Path, head: str | None = None) -> Verdict:
     """Walks the whole chain and says the first row that does not fit: changed, removed or inserted.
 
-    Rows cut from the end leave a chain that is whole: only a head (the last row's hash) that was kept elsewhere can show that. `head` is
-    such a one: some row must have it, the last or, where the journal has grown since, one before.
+    Rows cut from the end leave a chain that is whole: only a head (the last row's hash) that was kept elsewhere can show that to who trusts
+    nothing on this disk. `head` is such a one: some row must have it, the last or, where the journal has grown since, one before. Without
+    it JOURNAL.head has to say which row was the last: a journal that has lost it does not pass. BadInput for a `head` that is no hash.
     """
+    head = head if head is None else head.lower()
+    if head is not None and not _HASH.fullmatch(head):
+        raise BadInput(f"head was {head!r}; expected the hash of a row, {2 * DIGEST} digits and letters from 0 to f")
     store = open_store(where)
-    rows, first, last, hash_, found = 0, 0, 0, store.seed, head is None
+    rows, first, last, hash_, found = 0, 0, 0, store.seed, head in (None, store.seed.hex())
     try:
         for row in walk(store.read(), store.seed, store.name):
             decoded(row, store.name)
@@ -262,7 +272,10 @@ def verify(where: str | Path, head: str | None = None) -> Verdict:
     finally:
         store.close()
     fault = "" if found else f"{store.name}: no row has the hash {head}: rows were cut from the end, or it is another journal"
-    return Verdict(rows, first, last, hash_.hex(), fault)
+    return Verdict(rows, first, last, hash_.hex(), fault or (store.caveat if head is None else ""))
+
+
+_HASH: Final = re.compile(f"[0-9a-f]{{{2 * DIGEST}}}")
 
 
 def _kind_of(message: Any) -> str:

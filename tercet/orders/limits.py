@@ -3,6 +3,8 @@
 Every limit must be there: one that is missing is an error, and `inf` says that there is none. Money is in the firm's currency.
 """
 
+import unicodedata
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for where, value in leaves(self):
             if isinstance(value, int | float) and not isinstance(value, bool) and not (value >= 0 or where.endswith(SIGNED)):
                 raise BadInput(f"{where} was {value}; expected a number, 0 or more")
+        _refuse_same(self.people)
         if not self.windows.day_s < 86_400:
             raise BadInput(f"windows.day_s was {self.windows.day_s}; expected less than 86400, the seconds of a day")
         for name, strategy in self.strategy.items():
@@ -122,6 +125,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for symbol, traded in self.instrument.items():
             if not 0.0 < traded.money < float("inf"):
                 raise BadInput(f"instrument.{symbol}: a tick is worth {traded.money}; expected a positive amount")
+
+
+OLDEST_POSTURE = 3600.0  # seconds that one counts where windows.posture_s is inf
+
+
+def _refuse_same(people: tuple[str, ...]) -> None:
+    for one, other in combinations(people, 2):
+        if same_person(one, other):
+            raise BadInput(f"people were {one!r} and {other!r}; expected each person once: two names of one would be two people")
 
 
 SIGNED = (".least_action", ".most_action")
@@ -209,4 +221,15 @@ def _tighter(name: str, before: Any, after: Any) -> bool:
         return before and not after
     if not isinstance(after, int | float):
         return False
+    if name == "windows.posture_s":
+        return bool(after <= min(before, OLDEST_POSTURE))
     return bool(after > before) if name.endswith(TIGHTER_UP) else bool(after < before)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names may be one person's: they differ in nothing but case, spaces, marks, or how letters are written."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name).casefold() if letter.isalnum())

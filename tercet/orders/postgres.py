@@ -29,6 +29,8 @@ CREATE TABLE tercet_rows (seq int8 PRIMARY KEY, time int8 NOT NULL, kind text NO
 class PostgresStore:
     """The rows in a database; `writing` makes the tables where there are none and keeps every other writer out."""
 
+    caveat = ""
+
     def __init__(self, url: str, *, writing: bool) -> None:
         self._url, self.name = url, "the database"
         self._held = ExitStack()

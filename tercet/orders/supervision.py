@@ -1,16 +1,17 @@
 """What people and watchers do to a gate: kill and arm, reduce, override one order, change limits, block what does not reconcile."""
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from tercet.errors import BadInput
-from tercet.messages import Act, Cancel, Command, Posture
+from tercet.messages import Act, Cancel, Child, Command, Comparison, LimitsChange, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
-from tercet.orders.firm import NEVER, NS
+from tercet.orders.firm import FOREIGN, NEVER, NS, refuse_no_time
 from tercet.orders.gate import Gate
-from tercet.orders.limits import Limits, loosened
+from tercet.orders.limits import Limits, loosened, same_person
 from tercet.orders.tightening import shares_of
 
 LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
@@ -19,52 +20,82 @@ LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm
 def act(gate: Gate, command: Command) -> list[Cancel]:
     """Carry out a command; returns what is to be cancelled. Raises BadInput where it may not be, and nothing changes.
 
-    A kill needs one person and no reason. Arming again takes two: one asks, another confirms.
+    A kill needs one person and no reason, and nobody who could note it. Arming again takes two: one asks, another confirms what stood then:
+    a wish to arm is void once a kill, a halt or a reduction has come after it.
     """
     row = gate.firm.scope(command.scope)
     known(gate, command.by)
+    if command.act == Act.REDUCE and not _has_mode(row):
+        raise BadInput(f"reduce was asked of {command.scope}; expected firm, desk.NAME or strategy.NAME")
+    if command.act in (Act.ARM, Act.CONFIRM):
+        refuse_no_time(command.time, f"arming of {command.scope}")
+    if command.act == Act.CONFIRM:
+        _refuse_confirming(gate, command)
+    carry_out(gate, command)
+    with suppress(Exception) if command.act == Act.KILL else nullcontext():
+        gate.tell(command)
+    return cancels(gate, command.scope, command.time) if command.act == Act.KILL else []
+
+
+def carry_out(gate: Gate, command: Command) -> None:
+    """What a command changes, whoever may say so; BadInput where there is no such scope."""
+    row = gate.firm.scope(command.scope)
+    gate.arming.pop(command.scope, None)
     if command.act == Act.KILL:
         row["killed"] = 1
-        gate.arming.pop(command.scope, None)
-        gate.tell(command)
-        return cancels(gate, command.scope, command.time)
-    if command.act == Act.REDUCE:
-        if "mode" not in (row.dtype.names or ()):
-            raise BadInput(f"reduce was asked of {command.scope}; expected firm, desk.NAME or strategy.NAME")
+    elif command.act == Act.REDUCE and _has_mode(row):
         row["mode"] = max(int(row["mode"][0]), REDUCING)
     elif command.act == Act.ARM:
-        gate.arming[command.scope] = command
-    else:
-        asked = gate.arming.get(command.scope)
-        if asked is None or not asked.time <= command.time <= asked.time + LONGEST_OVERRIDE:
-            raise BadInput(f"arming of {command.scope} was confirmed by {command.by}; expected that it was asked for within an hour")
-        if asked.by == command.by:
-            raise BadInput(f"arming of {command.scope} was confirmed by {command.by}; expected another person than who asked")
-        del gate.arming[command.scope]
+        gate.arming[command.scope] = (command, _stopped(row))
+    elif command.act == Act.CONFIRM:
         row["killed"] = 0
-        if "mode" in (row.dtype.names or ()):
+        if _has_mode(row):
             row["mode"], row["tired"], row["peak"] = ACTIVE, 0, row["profit"]
-    gate.tell(command)
-    return []
+        gate.alerted = {(scope, rule) for scope, rule in gate.alerted if scope != command.scope}  # what is wrong still is said again
+
+
+def _refuse_confirming(gate: Gate, command: Command) -> None:
+    wish, stood = gate.arming.get(command.scope, (None, ()))
+    confirmed = f"arming of {command.scope} was confirmed by {command.by}"
+    if wish is None or not wish.time <= command.time <= wish.time + LONGEST_OVERRIDE:
+        raise BadInput(f"{confirmed}; expected that it was asked for within an hour, and since it was last killed or reduced")
+    if same_person(wish.by, command.by) or wish.by not in gate.firm.limits.people:
+        raise BadInput(f"{confirmed}; expected another person than {wish.by}, who asked, both among {', '.join(gate.firm.limits.people)}")
+    if stood != _stopped(gate.firm.scope(command.scope)):
+        raise BadInput(f"{confirmed}; expected a new wish: {wish.by} asked before it was halted")
+
+
+def _has_mode(row: Any) -> bool:
+    """Whether a scope can be reduced and halted: a symbol can only be killed."""
+    return "mode" in (row.dtype.names or ())
+
+
+def _stopped(row: Any) -> tuple[int, ...]:
+    """What stops a scope: whether it is killed, its mode, and whether it has filled too many orders."""
+    return tuple(int(row[name][0]) for name in ("killed", "mode", "tired") if name in (row.dtype.names or ()))
 
 
 def cancels(gate: Gate, scope: str, now: int) -> list[Cancel]:
     """The cancels of all that is open in a scope."""
-    kind, _, name = scope.partition(".")
+    books, firm, (kind, _, name) = gate.books, gate.firm, scope.partition(".")
 
-    def inside(child_strategy: str, symbol: str) -> bool:
-        strategy = gate.firm.limits.strategy.get(child_strategy)
-        return {
-            "firm": True,
-            "desk": strategy is not None and strategy.desk == name,
-            "strategy": child_strategy == name,
-            "symbol": symbol == name,
-        }[kind]
+    def inside(child: Child) -> bool:
+        place = firm.strategies.get(child.strategy, firm.strategies[FOREIGN])
+        desk = kind == "desk" and int(firm.scopes[place]["above"]) == firm.desks[name]
+        return desk or {"firm": True, "desk": False, "strategy": child.strategy == name, "symbol": child.symbol == name}[kind]
 
-    books = gate.books
-    hit = [child.id for child in books.open.values() if inside(child.strategy, child.symbol)]
-    hit += [asked.id for asked in books.replaces.values() if asked.target in hit]  # it may have come about already
-    return [Cancel(id=f"kill-{now}-{target}", target=target, time=now) for target in hit]
+    hit = [order for order, child in books.open.items() if inside(child)]
+    hit += [wish.id for wish in books.replaces.values() if wish.target in hit]  # it may have come about already
+    return [Cancel(id=_unused(gate, f"kill-{now}-{target}"), target=target, time=now) for target in hit]
+
+
+def _unused(gate: Gate, id: str) -> str:
+    """An id that no order and no cancel has had: a second kill at the same time must not fail for its names."""
+    number, known = 1, id
+    while known in gate.books.cancels or known in gate.books.owners:
+        number += 1
+        known = f"{id}-{number}"
+    return known
 
 
 class Told(msgspec.Struct):
@@ -125,16 +156,23 @@ def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
     return wrong
 
 
-def override(gate: Gate, order: str, rule: str, by: str, until: int, now: int) -> None:
-    """Let one order, by its id, pass one control until a time; raises BadInput for a control that nobody may override."""
+def override(gate: Gate, order: str, rule: str, lots: int, by: str, second: str | None, until: int, now: int) -> None:
+    """Let one order, by its id and of so many lots at most, pass one control until a time: two people have to say so, as it is looser.
+
+    Raises BadInput for a control that nobody may override.
+    """
     known(gate, by)
+    _refuse_single(gate.firm.limits, f"{order} would pass {rule}", by, second)
     names = [RULES[number] for number in WAIVABLE]
     if rule not in names:
         raise BadInput(f"override of {order} was of {rule}; expected one of {', '.join(names)}")
-    if not now < until <= now + LONGEST_OVERRIDE:
+    if not order or type(lots) is not int or lots < 1:
+        raise BadInput(f"override of order {order!r} was of {lots!r} lots; expected its id and the most lots that it may have")
+    refuse_no_time(now, f"override of {order}")
+    if type(until) is not int or not now < until <= now + LONGEST_OVERRIDE:
         raise BadInput(f"override of {order} was until {until}; expected a time within an hour of {now}")
-    gate.overrides[order] = (RULES.index(rule), by, until)
-    gate.alert("override", f"order.{order}", f"{by} lets {order} pass {rule}", now)
+    gate.overrides[order] = (RULES.index(rule), lots, until)
+    gate.alert("override", f"order.{order}", f"{by} and {second} let {order} pass {rule} with {lots} lots at most, until {until}", now)
 
 
 def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) -> None:
@@ -144,11 +182,17 @@ def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) ->
     if limits.version <= old.version:
         raise BadInput(f"version of the new limits was {limits.version}; expected more than {old.version}")
     refuse_new_names(old, limits)
-    looser = loosened(old, limits)
-    if looser and (second is None or second == by or second not in old.people):
-        raise BadInput(f"limits would be looser ({', '.join(looser)}); expected a second person among {', '.join(old.people)}")
+    if looser := loosened(old, limits):
+        _refuse_single(old, f"limits would be looser ({', '.join(looser)})", by, second)
     gate.firm.take(limits)
+    gate.tell(LimitsChange(version=limits.version, by=by, second=second, time=now, limits=msgspec.to_builtins(limits)))
     gate.alert("limits_change", "firm", f"version {limits.version} by {by}{f' and {second}' if second else ''}", now)
+
+
+def _refuse_single(limits: Limits, what: str, by: str, second: str | None) -> None:
+    """Raise BadInput where a second person among those who may approve does not say so too."""
+    if second is None or second not in limits.people or same_person(by, second):
+        raise BadInput(f"{what}; expected a second person than {by} among {', '.join(limits.people)}, found {second!r}")
 
 
 def heed(gate: Gate, posture: Posture, now: int) -> None:
@@ -196,9 +240,17 @@ def reconcile(gate: Gate, symbol: str, own: int, theirs: int, now: int) -> None:
     row = gate.firm.scope(f"symbol.{symbol}")
     if type(own) is not int or type(theirs) is not int:
         raise BadInput(f"positions in {symbol} were {own!r} and {theirs!r}; expected whole numbers of lots")
-    row["unequal"] = int(own != theirs)
+    changes = own != theirs or bool(row["unequal"][0])
+    differ(gate, compared := Comparison(symbol=symbol, own=own, theirs=theirs, time=now))
+    if changes:
+        gate.tell(compared)
     if own != theirs:
         gate.alert("reconciliation", f"symbol.{symbol}", f"own position {own}, drop copy {theirs}", now)
+
+
+def differ(gate: Gate, compared: Comparison) -> None:
+    """Block a symbol where two positions differ, and free it where they do not; BadInput where there is no such symbol."""
+    gate.firm.scope(f"symbol.{compared.symbol}")["unequal"] = int(compared.own != compared.theirs)
 
 
 def known(gate: Gate, person: str) -> None:

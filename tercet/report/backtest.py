@@ -28,9 +28,9 @@ def write(path: Path, result: Result, summary: Tables, command: str = "", polici
     if policies is None:
         policies = [by_name(name) for name in result.policies if name in POLICIES]
     market = result.market
-    page = Page(f"Backtest of {words.counted(len(result.policies), 'policy', 'policies')} on {market.name}")
+    page = Page(f"Backtest of {words.counted(len(result.policies), 'policy', 'policies')} on {market.name}", bad=market.bad)
     page.add(f"<h1>{safe(page.title)}</h1>", f'<p class="caveat">{safe(market.caveat[:1].upper() + market.caveat[1:])}</p>')
-    page.add(facts(terms(result, summary)), warned(result.warnings), lead(summary["paired"]))
+    page.add(facts(terms(result, summary)), warned(summary["warnings"]), lead(summary["paired"]))
     page.add(*tables_of(result, summary), *beside(summary.get("posture", ())))
     page.add(*distributions(page, result), *made_of(page, summary["policies"]))
     page.add(*one_parent(page, result, policies), *by_group(page, result), *words.how_to_read(command))
@@ -45,12 +45,13 @@ def terms(result: Result, summary: Tables) -> list[tuple[str, str]]:
     sides = f"{buys} buys, {len(lots) - buys} sells" + (", both sides of every start" if plan.both_sides else "")
     asked = summary.get("asked", {}).get("size", "")
     horizons = " or ".join(words.duration(length) for length in sorted({order.end - order.start for order in plan.parents}))
+    zone = market.tz.rpartition("/")[2].replace("_", " ")
     instrument, sessions = market.instrument, words.counted(len(set(plan.sessions.tolist())), "session")
     return [
         ("Parents", f"{number(len(lots), 0)}: {sides}"),
         ("Size", (f"{safe(asked)}: " if "%" in asked else "") + words.span_of_lots(lots)),
         ("Horizon", f"{horizons}, a decision every {words.duration(chosen.step_ns)}"),
-        ("Session", f"{clock(market.open_ns)[:8]} to {clock(market.close_ns)[:8]} New York, {sessions}"),
+        ("Session", f"{clock(market.open_ns, market.tz)[:8]} to {clock(market.close_ns, market.tz)[:8]} {zone}, {sessions}"),
         ("Instrument", safe(f"{instrument.symbol}, tick {instrument.tick_size} {instrument.currency}, lot {instrument.lot_size}")),
         ("Fees", safe(words.charged(instrument.fees, instrument.currency))),
         ("Latency", f"orders {words.latency(chosen.order_latency_ns)}, feed {words.latency(chosen.feed_latency_ns)}"),
@@ -116,9 +117,8 @@ def one_parent(page: Page, result: Result, policies: Sequence[Policy]) -> list[s
     if not panels:
         return []
     way = f"{'A buy' if order.side == BUY else 'A sell'} of {number(order.lots, 0)} lots"
-    what = (
-        f"{way} from {clock(order.start)[:8]} over {words.duration(order.end - order.start)}, typical of all: its shortfall ranks nearest "
-    )
+    begun = f"from {clock(order.start, result.market.tz)[:8]} over {words.duration(order.end - order.start)}"
+    what = f"{way} {begun}, typical of all: its shortfall ranks nearest "
     seen = "Prices and the queue are as each decision saw them; fills are where and when they happened."
     first = next((place for place, (name, _) in enumerate(panels) if name == chosen[0]), 0)
     note = f"{what} the median under {safe(' and '.join(chosen))}. {seen}"

@@ -64,7 +64,7 @@ def page(told: Summary, command: str = "") -> Page:
 
 def day(told: Summary, line: str, command: str = "") -> Page:
     """A page of the alarms of a recorded day."""
-    made = Page(f"Alarms on {told['name']}")
+    made = Page(f"Alarms on {told['name']}", bad=told.get("bad_day", False))
     made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(line)}</p>')
     for one in told["tables"]:
         made.add(f"<h2>{safe(one['title'])}</h2>", table(one["rows"]))

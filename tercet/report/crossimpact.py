@@ -28,7 +28,7 @@ TERMS: Final = (
 
 def page(told: Summary, command: str = "") -> Page:
     """A page of what the command found."""
-    made = Page(f"What order flow explains of {', '.join(told['symbols'])}, {told['date']}")
+    made = Page(f"What order flow explains of {', '.join(told['symbols'])}, {told['date']}", bad=told.get("bad_day", False))
     made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(asked(told))}</p>', facts(terms(told)))
     spans = dict.fromkeys(row["seconds"] for row in told["cross"])
     made.add("<h2>What the others add</h2>", table(told))

@@ -72,10 +72,11 @@ def best(summary: Summary, key: str = "mcc") -> Summary | None:
 
 def page(told: Summary, command: str = "") -> Page:
     """A page of `told`: symbol, date, horizons' leagues (summaries) under `leagues`, ledger, warnings."""
-    made = Page(f"Where the mid of {told['symbol']} goes next, {told['date']}")
+    bad = told.get("bad_day", False)
+    made = Page(f"Where the mid of {told['symbol']} goes next, {told['date']}", bad=bad)
     made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(asked(told))}</p>')
     made.add(facts(terms(told)), warned(told["warnings"]))
-    made.add(*(f'<p class="lead">{safe(verdict(league))}</p>' for league in told["leagues"]))
+    made.add(*(f'<p class="lead">{safe(verdict(league))}</p>' for league in told["leagues"] if not bad))
     made.add("<h2>The league</h2>", made.tabs([(league["task"], table(league)) for league in told["leagues"]]))
     for title, note, drawn in (
         ("Are the chances true?", "Of what was said to go up with a chance, so much went up. On the diagonal it is true.", calibration),
@@ -132,6 +133,7 @@ def terms(told: Summary) -> list[tuple[str, str]]:
     lessons = ", ".join(number(stretch["train"], 0) for stretch in league["stretches"])
     return [
         ("Day", safe(f"{told['symbol']}, {told['date']}")),
+        ("Verdict", safe("; ".join((told.get("verdict", ""), *told.get("reasons", ()))))),
         ("Rows asked", number(league["rows"], 0)),
         ("Left out", left),
         ("Rows learned from, by stretch", lessons),

@@ -18,6 +18,7 @@ from tercet import __version__
 
 Figure = dict[str, Any]
 DASH: Final = "–"
+BAD_DAY: Final = "BAD DAY, accepted: nothing here is better than anything else"  # in the title of all that is made of one
 # The browser itself refuses whatever would come from elsewhere.
 RULE: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -80,12 +81,18 @@ def facts(pairs: Sequence[tuple[str, str]], kind: str = "facts") -> str:
 
 @dataclass
 class Page:
-    """A page as it grows: `title` is text, `parts` are HTML, `figures` are what Plotly draws."""
+    """A page as it grows: `title` is text, `parts` are HTML, `figures` are what Plotly draws. bad: of a bad day, as every table says."""
 
     title: str
     parts: list[str] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     groups: int = 0
+    bad: bool = False
+
+    def __post_init__(self) -> None:
+        """Put what is wrong before everything."""
+        if self.bad:
+            self.title = f"{BAD_DAY}. {self.title}"
 
     def add(self, *parts: str) -> None:
         """Put HTML at the page's end."""
@@ -113,6 +120,8 @@ class Page:
 
     def html(self) -> str:
         """The whole document."""
+        caption = f"<table><caption>{BAD_DAY}</caption>" if self.bad else "<table>"
+        body = "\n".join(self.parts).replace("<table>", caption)
         data = json.dumps(self.figures, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         return f"""<!doctype html>
 <html lang="en">
@@ -126,7 +135,7 @@ class Page:
 </head>
 <body>
 <main>
-{chr(10).join(self.parts)}
+{body}
 <footer>Tercet {safe(__version__)}. This file holds everything it shows: it loads nothing and sends nothing.</footer>
 </main>
 <noscript><p>The figures need JavaScript; the tables do not.</p></noscript>

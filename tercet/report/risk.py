@@ -79,7 +79,7 @@ TERMS: Final = {
 
 def page(told: Summary, command: str = "") -> Page:
     """A page of what the command found."""
-    made = Page(f"{TITLES[told['kind']]}, by {told['name']}")
+    made = Page(f"{TITLES[told['kind']]}, by {told['name']}", bad=told.get("bad_day", False))
     made.add(f"<h1>{safe(made.title)}</h1>", f'<p class="caveat">{safe(asked(told))}</p>', facts(terms(told)))
     for one in told["tables"]:
         made.add(f"<h2>{safe(one['title'])}</h2>", table(one["rows"]))

@@ -177,6 +177,7 @@ class Boosted:
     rows: float = field(default=0.8, metadata={"help": "share of the rows that a tree sees; half of it of rows and their images together"})
     ridge: float = field(default=1.0, metadata={"help": "quadratic penalty of the leaves"})
     checked: float = field(default=0.2, metadata={"help": "share of the lesson, its newest, that says when to stop; 0: never"})
+    threads: int = field(default=1, metadata={"help": "the trees are the same on any number; where others compute, more are slower"})
 
     def seen(self, lesson: Lesson) -> float:
         """The share of what is taught that a tree sees: as many rows with images as without."""
@@ -218,6 +219,7 @@ class Boosting(Boosted):
             "seed": seed,
             "deterministic": True,
             "force_row_wise": True,
+            "num_threads": self.threads,
             "verbose": -1,
         }
 
@@ -250,6 +252,7 @@ class XGBoost(Boosted):
             "reg_lambda": self.ridge,
             "seed": seed,
             "tree_method": "hist",
+            "nthread": self.threads,
         } | ({"num_class": len(CLASSES)} if lesson.target == DIRECTION else {})
 
         def grown(rounds: int, rows: Rows, watched: Rows | None = None) -> Any:

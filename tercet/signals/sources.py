@@ -1,6 +1,5 @@
-"""Files become Tables: each row with the time from which on it could be known, and a count of what was left out and why."""
+"""Files become Tables: each row with the time from which on it could be known, and a record of what was left out, changed or odd."""
 
-import contextlib
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,33 +8,46 @@ from typing import Final
 
 import polars as pl
 
-from tercet.errors import BadInput
-from tercet.market.calendar import HOURS, NEW_YORK, zone
+from tercet.errors import BadInput, at_row
+from tercet.market.calendar import HOURS, NEW_YORK
+from tercet.signals.cells import inferred, keys_of, numbers
+from tercet.signals.cleaning import Cleaning, repeats, splits
+from tercet.signals.files import ROW, Column, read_columns
+from tercet.signals.stamps import UNITS, at_clock, closes, moments
 from tercet.signals.timed import EVENT, KNOWN, Table
 
-OPENS, CLOSES = HOURS["us-equities"][1:]  # half days are not known here: their bars are known later than they were, never earlier
-VIX_CLOSES: Final = datetime.time(16, 15)  # the index is computed for a quarter of an hour after the stocks' close
+OPENS: Final = HOURS["us-equities"][1]
+CLOSE: Final = f"{HOURS['us-equities'][2]:%H:%M}"  # half days are not known here: their bars are known later than they were, never earlier
+VIX_CLOSE: Final = "16:15"  # the index is computed for a quarter of an hour after the stocks' close
 PRICES: Final = ("open", "high", "low", "close", "volume")
-UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-DATE: Final = r"\d{4}-\d{2}-\d{2}"
-CLOCK: Final = DATE + r"[T ]\d{2}:\d{2}:\d{2}(\.\d+)?"
-ZONED: Final = CLOCK + r"(Z|[+-]\d{2}:?\d{2})"
-_1980: Final = 315_532_800_000_000_000  # ns; numbers that end before it are of another unit
+DATES: Final = ("date", "day", "datetime", "timestamp", "time", "observation_date", "unix", "caldt")
+NAMES: Final = {  # what else people call these columns
+    "symbol": ("ticker", "name", "tic", "asset", "instrument"),
+    "close": ("price", "last", "close/last", "settle", "px_last", "close*", "index", "value"),
+    "adj close": ("adj_close", "adjclose", "adjusted_close", "adjusted close", "adj. close", "adj close**"),
+    "volume": ("vol.", "vol", "shares"),
+    "return": ("returns", "ret"),
+    "rv": ("realized_variance", "realised_variance", "realized variance", "realised variance"),
+}
+UNPRICED: Final = ("volume", "dividends", "stock splits", "capital gains", "change %", "change", "vol.", "adj volume", "trades")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A table, how many rows were left out for which reason, and how many numbers became null for which."""
+    """A table, and what reading it left out, made missing, carried on or found odd."""
 
     table: Table
-    dropped: dict[str, int] = field(default_factory=dict)
-    nulled: dict[str, int] = field(default_factory=dict)
+    cleaning: Cleaning = field(default_factory=Cleaning)
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many rows were left out for which reason."""
+        return dict(self.cleaning.dropped)
 
-def at_clock(days: pl.Expr, clock: datetime.time, tz: str = NEW_YORK, *, after: int = 0) -> pl.Expr:
-    """When the wall clock of `tz` shows `clock` on each of `days` (`after` days later), ns since the epoch, UTC."""
-    wall = days.cast(pl.Date).dt.offset_by(f"{after}d").dt.combine(clock, "ns")
-    return wall.dt.replace_time_zone(tz, ambiguous="latest").dt.epoch("ns")
+    @property
+    def nulled(self) -> dict[str, int]:
+        """How many numbers became null for which reason."""
+        return dict(self.cleaning.nulled)
 
 
 def opening(event_time: pl.Expr) -> pl.Expr:
@@ -50,44 +62,47 @@ def opens(bars: Table) -> Table:
     return Table.of(frame, bars.keys, sort=True)
 
 
-def daily(path: str | Path) -> Loaded:
-    """One of the shared daily sets, known by its name. A bar is known at its date's 16:00 in New York, a row with the VIX at 16:15."""
+def daily(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
+    """One of the shared daily sets, known by its name. A bar is known at its date's 16:00 in New York, a row with the VIX at 16:15.
+
+    at, tz: when its session closes, where that is not so.
+    """
     name = Path(path).name
     if name not in READERS:
         raise BadInput(f"{path}: expected one of {', '.join(READERS)}; user_table reads other files")
-    return READERS[name](path)
+    return READERS[name](path, at, tz)
 
 
-def bars(path: str | Path) -> Loaded:
-    """Daily bars, known at 16:00 in New York: a shared set, or a CSV or Parquet file of date, symbol, open, high, low, close, volume."""
+def bars(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
+    """Daily bars: a shared set, or a CSV or Parquet file of date, symbol, open, high, low, close, volume; known at `at` in `tz`, 16:00
+    in New York if not given.
+    """
     name = Path(path).name
-    return READERS[name](path) if name in READERS else _bars(path, _read(path, ("date", "symbol", *PRICES)))
+    return READERS[name](path, at, tz) if name in READERS else _bars(path, _named(path, ("date", "symbol", *PRICES)), at, tz)
 
 
-def us_daily(path: str | Path) -> Loaded:
+def us_daily(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
     """350 US stocks 1998-2017, split-adjusted, survivors: symbol, exchange, open, high, low, close, volume."""
-    frame = _read(path, ("date", "exch", "ticker", "open", "high", "low", "close", "volume"))
-    return _bars(path, frame.rename({"ticker": "symbol", "exch": "exchange"}), bad=("SF",))
+    frame = _named(path, ("date", "exch", "ticker", *PRICES))
+    return _bars(path, frame.rename({"ticker": "symbol", "exch": "exchange"}), at, tz, bad=("SF",))
 
 
-def sp500_members(path: str | Path) -> Loaded:
+def sp500_members(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
     """Members of the S&P 500, 2013-2018, survivors: symbol, open, high, low, close, volume."""
-    frame = _read(path, ("date", "open", "high", "low", "close", "volume", "Name"))
-    return _bars(path, frame.rename({"Name": "symbol"}))
+    return _bars(path, _named(path, ("date", *PRICES, "Name")).rename({"Name": "symbol"}), at, tz)
 
 
-def sp500_index(path: str | Path) -> Loaded:
+def sp500_index(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
     """The S&P 500, a row a date: return, open_close (percent), rv (daily realised variance), vix."""
-    return _series(path, _read(path, ("date", "return", "open_close", "rv", "vix")))
+    return _series(path, _named(path, ("date", "return", "open_close", "rv", "vix")), at, tz)
 
 
-def vix(path: str | Path) -> Loaded:
+def vix(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> Loaded:
     """The VIX, a row a date: open, high, low, close."""
-    frame = _read(path, ("DATE", "OPEN", "HIGH", "LOW", "CLOSE"))
-    return _series(path, frame.rename(str.lower))
+    return _series(path, _named(path, ("date", "open", "high", "low", "close")), at, tz)
 
 
-READERS: Final[dict[str, Callable[[str | Path], Loaded]]] = {
+READERS: Final[dict[str, Callable[[str | Path, str | None, str], Loaded]]] = {
     "us_daily_1998_2017_dev350.parquet": us_daily,
     "all_stocks_5yr.csv.zst": sp500_members,
     "sp500_return_rv_vix.csv.gz": sp500_index,
@@ -109,43 +124,66 @@ def user_table(
     keys: Iterable[str] = ("symbol",),
     *,
     tz: str | None = None,
-    unit: str = "ns",
+    unit: str | None = None,
     event_at: str = "00:00",
     known_at: str = "24:00",
 ) -> Loaded:
     """A user's Parquet or CSV file as a table; `columns` says which of its columns is which: {"event_time": "date", ...}.
 
     Dates are times of day in `tz` (New York): an event at the start of its day, known at the end of its day, unless `event_at` and
-    `known_at` say another "HH:MM". Datetimes need a zone, their own or `tz`; ints are `unit` since the epoch, UTC; texts are ISO dates
-    or datetimes. NaN becomes null; a row that is there twice is dropped; both are counted.
+    `known_at` say another "HH:MM". Dates are dates however they are written: a column of nothing but midnights is one, in its own
+    zone, in UTC or in `tz`; so are numbers such as 20200331. Other datetimes need a zone, their own or `tz`; other numbers are since
+    the epoch, UTC, in `unit` or that of s, ms, us and ns which fits. NaN becomes null; a row that is there twice is dropped; both are
+    counted.
     """
     wanted, names = dict(columns), (keys,) if isinstance(keys, str) else tuple(keys)
     if missing := [name for name in (EVENT, KNOWN, *names) if name not in wanted]:
         raise BadInput(f"{path}: the columns did not say what {missing[0]} is; expected {EVENT}, {KNOWN} and {list(names)} among {wanted}")
-    if unit not in UNITS:
+    if unit is not None and unit not in UNITS:
         raise BadInput(f"{path}: unit was {unit!r}; expected one of {', '.join(UNITS)}")
-    frame = _read(path, tuple(dict.fromkeys(wanted.values())))
-    frame = frame.select(pl.col(source).alias(name) for name, source in wanted.items())
+    read = _named(path, tuple(dict.fromkeys(wanted.values())))
     clocks = {EVENT: event_at, KNOWN: known_at}
-    frame = frame.with_columns(_times(frame[name], f"{path}, {wanted[name]}", tz, unit, at) for name, at in clocks.items())
-    return _finish(path, frame, names, {}, {})
+    made = []
+    for name, source in wanted.items():
+        column = Column.of(path, read, source)
+        values = (
+            moments(column, tz, unit, clocks[name]) if name in clocks else keys_of(column.values) if name in names else inferred(column)
+        )
+        made.append(_whole(column, values).alias(name) if name in clocks else values.alias(name))
+    return finish(path, pl.DataFrame(made).with_columns(read[ROW]), names, Cleaning(), days=False)
 
 
-def _read(path: str | Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """The columns of a Parquet or CSV file, which may be compressed."""
-    try:
-        frame = pl.read_parquet(path) if Path(path).suffix == ".parquet" else pl.read_csv(path, infer_schema_length=None)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadInput(f"{path}: expected a Parquet or CSV file ({str(error).splitlines()[0]})") from error
-    if missing := [name for name in columns if name not in frame.columns]:
-        raise BadInput(f"{path} has no column {', '.join(missing)}; expected it among {frame.columns}")
-    return frame.select(columns)
+def _whole(column: Column, times: pl.Series) -> pl.Series:
+    """Times, none of which is missing."""
+    if (missing := times.is_null()).any():
+        raise column.refuse_row(missing, "expected a date or a time, found an empty cell")
+    return times
 
 
-def _bars(path: str | Path, frame: pl.DataFrame, bad: tuple[str, ...] = ()) -> Loaded:
+def _named(path: str | Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    """These columns of a file, and ROW; capitals and usual other names will do."""
+    frame = read_columns(path)
+    found = {name: find_column(frame.columns, name) for name in columns}
+    if missing := [name for name, there in found.items() if there is None]:
+        listed = [name for name in frame.columns if name != ROW]
+        raise BadInput(f"{path} has no column {', '.join(missing)}; expected it among {listed}")
+    return frame.select(*(pl.col(there).alias(name) for name, there in found.items() if there is not None), ROW)
+
+
+def find_column(there: Iterable[str], name: str) -> str | None:
+    """What a file calls `name`: that, or that in other capitals, or another usual name of it; None where it has no such column."""
+    listed = list(there)
+    if name in listed:
+        return name
+    lower = {one.lower(): one for one in reversed(listed)}
+    others = DATES if name == "date" else NAMES.get(name, ())
+    return next((lower[one] for one in (name.lower(), *others) if one in lower), None)
+
+
+def _bars(path: str | Path, frame: pl.DataFrame, at: str | None, tz: str, bad: tuple[str, ...] = ()) -> Loaded:
     """Daily bars: without missing or bad symbols and days that have no close; other numbers that are missing or cannot be become null."""
+    frame = frame.with_columns(keys_of(frame["symbol"]).cast(pl.String), *(numbers(Column.of(path, frame, name)) for name in PRICES))
     dropped, nulled = {"symbol is missing": frame["symbol"].null_count()}, {}
-    frame = _numbers(path, frame, PRICES).with_columns(pl.col("symbol").cast(pl.String), pl.col(*PRICES).fill_nan(None))
     for symbol in bad:
         dropped[f"symbol {symbol} is bad"] = frame.filter(symbol=symbol).height
     frame = frame.filter(pl.col("symbol").is_not_null(), ~pl.col("symbol").is_in(bad))
@@ -159,107 +197,54 @@ def _bars(path: str | Path, frame: pl.DataFrame, bad: tuple[str, ...] = ()) -> L
     wrong = priced.select((~around).fill_null(False).alias("wrong"))["wrong"]
     nulled["high and low do not hold open and close"] = int(wrong.sum())
     priced = priced.with_columns(pl.when(~wrong).then(pl.col("high", "low")))
-    return _finish(path, _close_times(path, priced, CLOSES), ("symbol",), dropped, nulled)
+    priced = close_times(path, priced, at or CLOSE, tz)
+    ordered = priced.select("symbol", EVENT, "open", "close", "volume").sort("symbol", EVENT)
+    carried = {"closes that repeat those of four days before": repeats(ordered, "close", "symbol")}
+    odd = {"days that look like a split": splits(ordered, "symbol")}
+    return finish(path, priced, ("symbol",), Cleaning(dropped, nulled, carried, odd))
 
 
-def _series(path: str | Path, frame: pl.DataFrame) -> Loaded:
+def _series(path: str | Path, frame: pl.DataFrame, at: str | None, tz: str) -> Loaded:
     """Series without keys, a row a date."""
-    frame = _numbers(path, frame, [name for name in frame.columns if name != "date"])
-    return _finish(path, _close_times(path, frame, VIX_CLOSES), (), {}, {})
+    frame = frame.with_columns(numbers(Column.of(path, frame, name)) for name in frame.columns if name not in ("date", ROW))
+    return finish(path, close_times(path, frame, at or VIX_CLOSE, tz), (), Cleaning())
 
 
-def _numbers(path: str | Path, frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
-    """The frame with these columns as float64; BadInput where one holds something else."""
-    try:
-        return frame.with_columns(pl.col(names).cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise BadInput(f"{path}: expected numbers in {', '.join(names)} ({str(error).splitlines()[0]})") from error
-
-
-def _close_times(path: str | Path, frame: pl.DataFrame, clock: datetime.time) -> pl.DataFrame:
+def close_times(path: str | Path, frame: pl.DataFrame, at: str, tz: str, name: str = "date") -> pl.DataFrame:
     """Both times of a day's row: its close."""
-    days = _days(frame["date"], f"{path}, date")
-    close = pl.select(at_clock(pl.lit(days), clock)).to_series()
-    return frame.drop("date").with_columns(close.alias(EVENT), close.alias(KNOWN))
+    column = Column.of(path, frame, name)
+    over, known = closes(column, at, tz)
+    return frame.drop(name).with_columns(_whole(column, over).alias(EVENT), known.alias(KNOWN))
 
 
-def _finish(path: str | Path, frame: pl.DataFrame, keys: tuple[str, ...], dropped: dict[str, int], nulled: dict[str, int]) -> Loaded:
-    """NaN is null, a row that is there twice is there once, and the rest is the table's to judge."""
-    once = frame.unique(maintain_order=True)
-    dropped["the same row twice"] = frame.height - once.height
+def finish(path: str | Path, frame: pl.DataFrame, keys: tuple[str, ...], cleaning: Cleaning, *, days: bool = True) -> Loaded:
+    """NaN is null, a row that is there twice is there once, two rows of one time are refused, and the rest is the table's to judge."""
+    figures = [name for name in frame.columns if name != ROW]
+    once = frame.unique(figures, keep="first", maintain_order=True)
     floats = [name for name, kind in once.schema.items() if kind.is_float()]
-    nulled["NaN"] = sum(int(once[name].is_nan().sum()) for name in floats)
+    nulled = {"NaN": sum(int(once[name].is_nan().sum()) for name in floats)}
     once = once.with_columns(pl.col(floats).fill_nan(None)).select(EVENT, KNOWN, *keys, pl.exclude(EVENT, KNOWN, *keys))
     try:
-        table = Table.of(once, keys, sort=True)
+        table = Table.of(once.drop(ROW), keys, sort=True)
     except BadInput as error:
+        _refuse_twice(path, once, (EVENT, KNOWN, *keys))
         raise BadInput(f"{path}: {error}") from error
-    return Loaded(table, *({reason: count for reason, count in counts.items() if count} for counts in (dropped, nulled)))
+    if days and table.revised:
+        _refuse_twice(path, once, (EVENT, *keys))
+    return Loaded(table, cleaning + Cleaning({"the same row twice": frame.height - once.height}, nulled))
 
 
-def _days(column: pl.Series, where: str) -> pl.Series:
-    """Dates, from dates or ISO texts."""
-    if column.dtype == pl.Date:
-        return column
-    try:
-        return column.str.to_date("%Y-%m-%d")
-    except pl.exceptions.PolarsError as error:
-        raise BadInput(f"{where}: expected dates as YYYY-MM-DD ({str(error).splitlines()[0]})") from error
-
-
-def _times(column: pl.Series, where: str, tz: str | None, unit: str, at: str) -> pl.Series:
-    """A column of times as int64 ns since the epoch, UTC."""
-    kind = column.dtype
-    if kind == pl.String:
-        column = _parsed(column, where)
-        kind = column.dtype
-    if kind == pl.Date:
-        return _at_day(column, where, tz or NEW_YORK, at)
-    if isinstance(kind, pl.Datetime):
-        return _zoned(column, where, kind.time_zone, tz)
-    if kind.is_integer():
-        scale = UNITS[unit]
-        if (peak := column.max()) is not None and isinstance(peak, int) and not _1980 <= peak * scale < 2**63:
-            raise BadInput(f"{where}: the numbers end at {peak}, which is no time since 1980 in {unit}; expected another unit")
-        return column.cast(pl.Int64) * scale
-    raise BadInput(f"{where}: times were {kind}; expected dates, datetimes with a zone, ISO texts or ints")
-
-
-def _at_day(days: pl.Series, where: str, tz: str, at: str) -> pl.Series:
-    """The time of day `at` of each date."""
-    zone(tz)
-    after = int(at == "24:00")
-    try:
-        clock = datetime.time.fromisoformat("00:00" if after else at)
-    except ValueError as error:
-        raise BadInput(f"{where}: time of day was {at!r}; expected HH:MM, or 24:00 for the end of the day") from error
-    return pl.select(at_clock(pl.lit(days), clock, tz, after=after).alias(days.name)).to_series()
-
-
-def _parsed(texts: pl.Series, where: str) -> pl.Series:
-    """ISO dates, or ISO datetimes with a zone or without; nothing that could be read in two ways."""
-    wanted: tuple[tuple[str, pl.Date | pl.Datetime], ...] = (
-        (DATE, pl.Date()),
-        (CLOCK, pl.Datetime("ns")),
-        (ZONED, pl.Datetime("ns", "UTC")),
-    )
-    for pattern, kind in wanted:
-        if texts.str.contains(f"^{pattern}$").all():
-            with contextlib.suppress(pl.exceptions.PolarsError):
-                return texts.str.strptime(kind)
-    wrong = texts.filter(~texts.str.contains(f"^({DATE}|{CLOCK}|{ZONED})$"))
-    found = repr(wrong.item(0)) if len(wrong) else "a day that never was, or several ways of writing"
-    raise BadInput(f"{where}: expected texts such as 2020-03-31 or 2020-03-31T16:00:00Z, found {found}")
-
-
-def _zoned(times: pl.Series, where: str, own: str | None, tz: str | None) -> pl.Series:
-    """Datetimes in their own zone, or in the one that is given."""
-    if own is None:
-        if tz is None:
-            raise BadInput(f"{where}: the datetimes have no zone; expected one, or tz= to say it")
-        zone(tz)
-        try:
-            times = times.dt.replace_time_zone(tz, ambiguous="latest")
-        except pl.exceptions.PolarsError as error:
-            raise BadInput(f"{where}: some datetime never was in {tz} ({str(error).splitlines()[0]})") from error
-    return times.dt.epoch("ns")
+def _refuse_twice(path: str | Path, frame: pl.DataFrame, figure: tuple[str, ...]) -> None:
+    """BadInput where two rows say different things of one figure: both are named."""
+    same = frame.select(figure).is_duplicated()
+    if not same.any():
+        return
+    first = frame.filter(same).row(0, named=True)
+    both = frame.filter(*(pl.col(name) == pl.lit(first[name]) for name in figure)).head(2)
+    values = [name for name in both.columns if name not in (ROW, EVENT, KNOWN, *figure)]
+    differing = next((name for name in values if both[name].n_unique() > 1), None)
+    what = "" if differing is None else f" ({differing} {both[differing][0]} and {both[differing][1]})"
+    whose = "".join(f" of {first[name]}" for name in figure if name not in (EVENT, KNOWN))
+    time = datetime.datetime.fromtimestamp(first[EVENT] // 10**9, datetime.UTC)
+    told = f"this row and row {both[ROW][0]} are two vintages known at {time:%Y-%m-%d %H:%M} UTC{whose}{what}"
+    raise at_row(path, both[ROW][1], f"{told}; expected one: delete the wrong one")
