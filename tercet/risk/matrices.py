@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.optimize import nnls
 
-from tercet.errors import BadInput, TercetError
+from tercet.errors import BadInput, not_installed
 from tercet.risk.days import FLOOR
 from tercet.signals.series import Floats
 
@@ -191,7 +191,7 @@ def _sklearn() -> Any:
     try:
         import sklearn.covariance  # noqa: PLC0415 - scikit-learn is an extra
     except ImportError as error:
-        raise TercetError("scikit-learn is not installed; expected the extra: pip install 'tercet[signals]'") from error
+        raise not_installed("scikit-learn", "signals") from error
     return sklearn.covariance
 
 
