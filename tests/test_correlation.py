@@ -607,7 +607,7 @@ def test_the_league_ranks_by_volatility_and_every_walk_is_a_trial(tmp_path: Path
     ledger = Ledger(tmp_path / "trials.jsonl")
     chosen = [hasty, Window("1/N", "alike"), DEFAULT, Window("long", days=500)]
     found = covariance_league(days, chosen, CovarianceSettings(first=450, every=400), ledger, "made", lambda what: None)
-    assert found.left_out == {"long": "long: there were 450 days; expected 500 or more"}
+    assert found.left_out == {"long": "there were 450 days; expected 500 or more"}
     assert found.trials == 3
     names = [one.name for one in found.standings]
     assert names[0] == "speeds"

@@ -195,7 +195,7 @@ def test_a_posture_that_follows_a_file_goes_blind_with_it_and_sees_again(files: 
     ]
     with subprocess.Popen(call, env=env, stderr=subprocess.DEVNULL) as running:
         try:
-            assert "s late" in until(out, lambda told: True)["posture"]["reason"]
+            assert "days late" in until(out, lambda told: True)["posture"]["reason"]
             data.write_text("date,index\n2020-01-01,", encoding="utf-8")
             blind = until(out, lambda told: "risks" not in told)
             assert blind["posture"]["level"] == 2

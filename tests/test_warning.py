@@ -238,7 +238,7 @@ def test_postures_are_told_from_the_past_and_their_drawdown_is_their_own(tmp_pat
     assert risks.drawdown == pytest.approx(1 - wealth[-1] / max(1.0, wealth.max()), abs=1e-9)
     assert stood(short, forecasts(short, HOW, lambda _: None), HOW, own_drawdown=0.37)[1].drawdown == 0.37
     stale = stood(short, forecasts(short, HOW, lambda _: None), HOW, late_s=1e6)[0][-1]
-    assert (stale.level, stale.reason) == (2, "blind: 1e+06 s late") or stale.level == 3
+    assert (stale.level, stale.reason) == (2, "blind: 11.6 days late") or stale.level == 3
     found = posture_league(days, HOW, Ledger(tmp_path / "trials.jsonl"), "x", lambda _: None)
     assert found.standings[0].name == "posture"
     assert found.trials == len(found.standings) == 10

@@ -21,6 +21,7 @@ from tercet.envs.bank import TRAINING, VALIDATION
 from tercet.envs.execution import BrokenStep
 from tercet.envs.members import Members
 from tercet.errors import BadInput, TercetError
+from tercet.interrupts import forgive
 from tercet.learn import checkpoint
 from tercet.learn.agents import new_agent, threads_of
 from tercet.learn.imitate import Teacher, imitate
@@ -161,7 +162,8 @@ def stoppable(watch: "Watch") -> Iterator[None]:
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with forgive():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -67,4 +67,5 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
     box["bare_scopes"], box["bare_symbols"], box["shares"] = box["scopes"], box["symbols"], AT
     box["inner"] = address_of(inner.decide, DECIDE)
-    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, inner.seen, fresh)
+    origin = (gated, (inner, limits, strategy, symbol))
+    return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, inner.seen, origin, fresh)

@@ -13,7 +13,7 @@ from tercet.book.records import CANCEL_OWN, FREE, REPLACE_OWN
 from tercet.book.state import IOC, MARKET
 from tercet.compiled import compiled
 from tercet.execution.caps import STATES, level_of
-from tercet.execution.policy import DECIDE, SETTINGS, policy
+from tercet.execution.policy import DECIDE, SETTINGS, fit, policy
 from tercet.execution.working import allowance, largest_of
 from tercet.intrinsics import array_at, function_at
 from tercet.market.events import BUY
@@ -135,7 +135,7 @@ def passes(box, view, child):
 def decide_gated(view, pad):
     """What the inner policy wants, as far as the gate lets it."""
     box = array_at(int(pad.settings[LAST]), 1, BOX)[0]
-    count = decide_at(box.inner)(view, pad)
+    count = fit(pad, decide_at(box.inner)(view, pad))
     see(box, view)
     kept = 0
     for i in range(min(count, len(pad.children))):

@@ -8,7 +8,7 @@ import msgspec
 from tercet.errors import BadInput
 from tercet.messages import Act, Alert, Command, Comparison, LimitsChange, Mandate, Report
 from tercet.orders.checks import ACTIVE, HALTED, REDUCING
-from tercet.orders.firm import NEVER
+from tercet.orders.clock import NEVER
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
 from tercet.orders.recovery import Recovered
@@ -29,8 +29,10 @@ def retake(gate: Gate, recovered: Recovered, now: int) -> None:
     loaded, modes = gate.firm.limits, dict[str, int]()
     try:
         for one in recovered.history:
-            _tick(gate, min(getattr(one, "time", NEVER), now), modes)
+            gate.firm.clock = min(getattr(one, "time", NEVER), now)  # as far as is known
+            _tick(gate, gate.firm.clock, modes)
             _repeat(gate, one, modes)
+        gate.firm.clock = now
         _tick(gate, now, modes)
     finally:
         gate.tell = tell

@@ -256,7 +256,7 @@ def refuse(events: NDArray[np.void], after: int) -> None:
         return
     time, kind, side, lots = events["time"], events["kind"], events["side"], events["lots"]
     traded = (kind != HALT) & (kind != CROSS)
-    bad = (kind < ADD) | (kind > REVEAL) | (traded & ((np.abs(side) != 1) | (lots <= 0) | (lots > MOST_LOTS)))
+    bad = (kind < ADD) | (kind > REVEAL) | (traded & ((np.abs(side) != 1) | (lots < (kind != REVEAL)) | (lots > MOST_LOTS)))
     bad |= traded & (np.abs(events["tick"].astype(np.int64)) > MAX_TICK)
     if bad.any():
         row = int(np.argmax(bad))
