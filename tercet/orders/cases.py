@@ -21,7 +21,7 @@ from tercet.market.instruments import LARGEST_SIZE, Instrument
 from tercet.messages import Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
 from tercet.orders import supervision
 from tercet.orders.checks import BROKEN, CONFORMITY, RULES
-from tercet.orders.firm import ALWAYS
+from tercet.orders.clock import ALWAYS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, changed
 
