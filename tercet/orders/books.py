@@ -83,7 +83,8 @@ class Books:
     def place(self, message: Child | Replace, sent: Child) -> None:
         """A message is on its way; `sent` is what will work in the market. Its exposure is reserved already."""
         if isinstance(message, Replace):
-            self.remember(msgspec.structs.replace(sent, lots=message.lots), message.target)
+            self.owners[message.id], self.lines[message.id] = sent, self.lines[message.target]
+            self.lines[message.id].extend(sent.side, message.lots, sent.tick)
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
             return
@@ -93,12 +94,9 @@ class Books:
         if sent.parent is not None:
             self._ask(sent.parent, sent.lots)
 
-    def remember(self, child: Child, target: str | None = None) -> None:
-        """An order of ours, in the place of its `target`: what is traded on its id is expected."""
-        self.owners[child.id] = child
-        line = self.lines.setdefault(child.id if target is None else target, Line(child.lots, child.tick or 0))
-        line.extend(child)
-        self.lines[child.id] = line
+    def remember(self, child: Child) -> None:
+        """An order of ours: what is traded on its id is expected."""
+        self.owners[child.id], self.lines[child.id] = child, Line(child.lots, child.tick or 0)
 
     def cancelling(self, cancel: Cancel) -> None:
         """A cancel is on its way, by whose id the venue may answer; a cancel under an id that is another's says nothing about that one."""
@@ -335,6 +333,15 @@ class Books:
             self._end(order, order, now)
         else:
             self._fit(order, self.open[order].tick or 0, now)
+
+    def unsent(self, id: str, now: int) -> None:
+        """An order or a replacement that never left: as if it had not been asked for."""
+        if id in self.replaces:
+            self._stay(self.replaces[id].target, now)
+        elif id in self.open:
+            self._end(id, id, now)
+        self.owners.pop(id, None)
+        self.lines.pop(id, None)
 
     # What nobody has answered for -----------------------------------------------------------------------------------------------------
 

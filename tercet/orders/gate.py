@@ -6,7 +6,7 @@ Cancels always pass. The controls are in `checks`; here messages become rows for
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from tercet.errors import BadInput
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
-from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Kind, Lifetime, Mandate, Refused, Replace, Report
+from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Era, Kind, Lifetime, Mandate, Refused, Replace, Report
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
@@ -43,7 +43,7 @@ class Gate:
         """`tell` hears each Approved, Refused and Alert as it comes about, to journal it and to wake people."""
         self.firm, self.tell = Firm(limits), tell
         self.books = Books(self.firm, self.alert)
-        self.admit = admit
+        self.admit, self.era = admit, Era()
         self.overrides: dict[str, tuple[int, int, int, int]] = {}  # order id -> (control, most lots, since, until)
         self.arming: dict[str, tuple[Command, tuple[int, ...]]] = {}  # scope -> the wish to arm it, and what stopped it then
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
@@ -62,7 +62,10 @@ class Gate:
         try:
             if not NEVER < now < ALWAYS:
                 raise BadInput(f"time was {now}; expected ns since the epoch")
-            now = self.read_clock(now)
+            if self.firm.clock <= now < self.firm.day_ends:
+                self.firm.clock = now
+            else:
+                now = self.read_clock(now)
             self.age(now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
@@ -85,7 +88,7 @@ class Gate:
 
     def _cancel(self, cancel: Cancel, now: int) -> Approved:
         """Nothing stops a cancel, not even who cannot note it."""
-        answer = Approved(cancel, now, stamp=GATE_STAMP)
+        answer = Approved(cancel, now, stamp=GATE_STAMP, era=self.era)
         with suppress(Exception):
             self.books.cancelling(cancel)
             child = self.books.open.get(cancel.target)
@@ -118,7 +121,7 @@ class Gate:
             return self._refusal(message.id, rule, float(verdict["limit"]), float(verdict["was"]), now)
         self.books.place(message, sent)
         waived = RULES[self._order.waived] if self._order.waived else ""
-        return Approved(sent if isinstance(message, Child) else message, now, waived, GATE_STAMP)
+        return Approved(sent if isinstance(message, Child) else message, now, waived, GATE_STAMP, self.era)
 
     def _as_child(self, message: Replace) -> Child | None:
         """What would work in the market: of a replacement what is still to fill."""
@@ -183,6 +186,11 @@ class Gate:
     def hear(self, report: Report) -> None:
         """Count a report once."""
         self.books.hear(report)
+
+    def unsent(self, refused: Sequence[Refused]) -> None:
+        """What the outbox has not sent, as its NotSent names it: its exposure is free again, and a trade on it would be nobody's."""
+        for one in refused:
+            self.books.unsent(one.id, one.time)
 
     def timed_out(self, order: str, now: int) -> None:
         """Nobody has answered for an order: its symbol is blocked until somebody does."""

@@ -138,7 +138,7 @@ def decide_gated(view, pad):
     count = fit(pad, decide_at(box.inner)(view, pad))
     see(box, view)
     kept = 0
-    for i in range(min(count, len(pad.children))):
+    for i in range(count):
         if passes(box, view, pad.children[i]):
             pad.children[kept] = pad.children[i]
             kept += 1

@@ -31,7 +31,11 @@ ALONE: Final = "another order of its batch cannot be sent; expected all of them 
 
 
 class NotSent(TercetError):
-    """An intent that was not sent."""
+    """Intents that were not sent, for sure: `refused` names each, for the gate to free what it has reserved for them."""
+
+    def __init__(self, text: str, refused: tuple[Refused, ...] = ()) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class Gateway(Protocol):
@@ -178,7 +182,8 @@ class Outbox:
         """Writes intents, waits until they are durable, and sends them in order.
 
         Orders go together or not at all, each cancel by itself. NotSent, once the rest has gone and the refusals are written, for what the
-        gate has not approved, an id that was used before, a symbol in doubt (cancels go through) or a target that nobody knows. An error of
+        gate has not approved, or before a kill or too long ago, an id that was used before, a symbol in doubt (cancels go through) or a
+        target that nobody knows; `Gate.unsent` takes what it names. An error of
         the journal sends no order, one of the gateway none of those that follow; those that nobody has answered are then in doubt.
         """
         if unchecked := [one for one in approved if type(one) is not Approved]:
@@ -193,7 +198,8 @@ class Outbox:
         self._hand_over(going)
         if refused:
             first = sorted(refused, key=lambda one: one.text.endswith(ALONE))  # the causes before what they have kept back
-            raise NotSent("; ".join(one.text for one in first[:3]) + (f"; and {len(first) - 3} more" if len(first) > 3 else ""))
+            text = "; ".join(one.text for one in first[:3]) + (f"; and {len(first) - 3} more" if len(first) > 3 else "")
+            raise NotSent(text, tuple(refused))
 
     def receive(self, reports: Sequence[Report]) -> list[Report]:
         """Writes reports, waits until they are durable, and returns those to act on: no execution that is written already.
@@ -291,6 +297,8 @@ class Outbox:
     def _problem(self, one: Approved, fresh: dict[str, str]) -> str:
         """Why a message cannot be sent, in a sentence; empty where it can: its symbol is then among the `fresh`, by its id."""
         message = one.message
+        if void := one.void:
+            return f"order {message.id}: {void}"
         if message.id in self._open.symbols or message.id in fresh:
             return f"order {message.id}: its id was used before; expected a new one"
         symbol = self._symbol(message, fresh)

@@ -19,18 +19,18 @@ ONCE: Final = EXECUTIONS | {Happening.REPLACED, Happening.REPLACE_REJECTED}  # w
 CLOSE: Final = 1e-9  # ticks by which a float may be off
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """The orders that replace one another: the most that any of them asked for, and what was traded of them all."""
 
     lots: int
     tick: int  # the worst limit; 0: one of them had none
     executed: int = 0  # of every fill ever reported
 
-    def extend(self, child: Child) -> None:
+    def extend(self, side: int, lots: int, tick: int | None) -> None:
         """One more of them."""
-        worst = max if child.side > 0 else min
-        self.lots = max(self.lots, child.lots)
-        self.tick = worst(self.tick, child.tick) if self.tick and child.tick else 0
+        worst = max if side > 0 else min
+        self.lots = max(self.lots, lots)
+        self.tick = worst(self.tick, tick) if self.tick and tick else 0
 
 
 def senseless(report: Report) -> str:
