@@ -105,7 +105,7 @@ def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Pa
     later = DATE + datetime.timedelta(days=1)
     files = write_lobster(tmp_path, *made_day(20_000, 1))
     place = save(day.parent, lobster.read(*files, MADE, later), MADE, later)
-    found = withinday.stored(place)
+    found = withinday.stored(place, True)
     assert found.season == default_season()
     assert f"passed over: {day.name}: part" in capsys.readouterr().err
 
