@@ -116,6 +116,10 @@ WITHIN = {
     "early": ({"since": "09:30"}, "since was '09:30'; expected a time of day after the opening"),
     "fine": ({"horizon": "1500ms"}, "horizon was '1500ms'; expected whole seconds"),
     "few": ({"horizon": "10min"}, "to be asked about; expected 30 or more"),
+    "long": (
+        {"horizon": "3h"},
+        "horizon was 3h, and the day has 75.8 minutes; expected 30 windows or more of it: --horizon 75s or shorter",
+    ),
     "short": ({"horizon": "5s", "since": "09:40"}, "horizon was 5 s; expected more than 5 s"),
     "model": ({"models": ("ewma",)}, "model was 'ewma'; expected, each once, season-har"),
     "crowd": ({"data": Path("crowd:nobody")}, "data was 'crowd:nobody'; expected crowd: with one of default"),
@@ -136,7 +140,10 @@ WRONG = {
     "since": (["volatility", "--since", "soon"], "since was 'soon'; expected a date"),
     "every": (["warning", "--every", 20], "every was 20; expected none"),
     "models": (["posture", "--models", "fused"], "models were named; expected none"),
-    "late": (["tail", "--since", "2030-01-01"], "to learn from; expected some before it and some after"),
+    "late": (
+        ["tail", "--since", "2030-01-01"],
+        "1,100 of which lie before the first that is asked about; expected 250 or more before it to learn from, and 20 or more after",
+    ),
     "horizon": (["volatility", "--horizon", "1min"], "horizon was '1min'; expected none but for the volatility of a stored day"),
     "short": (["volatility", "--since", "2015-02-02", "--models", "ewma,log-har"], "expected 250"),
 }

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from tercet.cli.evaluated import Result
-from tercet.cli.judging import Judging, given, series, shown, warning_days
+from tercet.cli.judging import Judging, day_told, given, series, shown, warning_days
 from tercet.errors import BadInput
 from tercet.report import risk as pages
 from tercet.report.page import number, percent
@@ -28,20 +28,32 @@ def posture_now(asked: Judging, now: int, own_drawdown: float | None) -> tuple[R
     own_drawdown: the share that the desk has lost since its peak.
     """
     from tercet.risk.standing import StandingSettings, forecasts, stood
+    from tercet.signals.sources import Loaded
     from tercet.signals.timed import KNOWN, Table
 
-    read = series(asked)
-    seen = read.frame.filter(read.frame[KNOWN] <= now)
+    loaded = series(asked)
+    seen = loaded.table.frame.filter(loaded.table.frame[KNOWN] <= now)
     if not len(seen):
         raise BadInput(f"{asked.data}: no day was known by {at(now)}; expected some")
-    days, _ = warning_days(asked, Table.of(seen, read.keys))
+    days, cleaning = warning_days(asked, Loaded(Table.of(seen, loaded.table.keys), loaded.cleaning))
     settings, known = given(StandingSettings(), every=asked.every), int(days.market.known[-1])
+    if len(days) <= settings.first:
+        problem = f"{asked.data.name}: {len(days):,} days were known by {at(now)}; expected more than {settings.first:,} to learn from"
+        raise BadInput(f"{problem}: a longer file, or a later --at")
     postures, risks, _ = stood(days, forecasts(days, settings, asked.tell), settings, (now - known) / 1e9, own_drawdown)
     last = msgspec.structs.replace(postures[-1], time=now)
     rows = [{"risk": said, "now": number(getattr(risks, name), 3)} for name, said in RISKS.items()]
-    told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}")
+    told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}{behind(int(seen[KNOWN][-1]), known)}")
+    told.lines[:0] = cleaning.lines()
+    told.json["cleaning"] = cleaning.as_json()
     told.json["risks"] = dataclasses.asdict(risks)
     return told, known + int(settings.posture.stale_s * 1e9)
+
+
+def behind(newest: int, known: int) -> str:
+    """Which input ends earlier than the data does; both times ns."""
+    days = (newest - known) / (86_400 * 10**9)
+    return f", though {day_told(newest)} is in the data: the VIX or another column ends {days:.0f} days earlier" if days > 1 else ""
 
 
 def blind_now(now: int, reason: str) -> tuple[Result, int]:
