@@ -192,6 +192,17 @@ def test_a_clock_that_a_zone_has_left_out_is_read_an_hour_later(tmp_path: Path) 
         user_table(gone, names, tz="America/New_York")
 
 
+def test_rows_that_are_no_days_and_markets_that_never_close_are_noted(tmp_path: Path) -> None:
+    hours = [datetime.datetime(2021, 3, 8, tzinfo=datetime.UTC) + datetime.timedelta(hours=6 * k) for k in range(20)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{time.isoformat()},{100 + k}\n" for k, time in enumerate(hours)))
+    assert market_file(path).cleaning.notes == ("Rows are not days: 20 rows of 6 dates, each known at its own time",)
+    every_day = [datetime.date(2021, 3, 8) + datetime.timedelta(days=k) for k in range(28)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{day},{100 + k}\n" for k, day in enumerate(every_day)))
+    assert market_file(path).cleaning.notes[0].startswith("8 rows are of Saturdays and Sundays: a market that never closes")
+    assert market_file(path, "24:00", "UTC").cleaning.notes == ()
+    assert market_file(path, "24:00", "UTC").table.frame[KNOWN][0] == midnight_ns(datetime.date(2021, 3, 9), "UTC")
+
+
 # Cells ---------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +314,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "zeros": (b"\0" * 500, "found an empty file"),
     "names alone": (b"date,close\n", "the file has a line of names, date, close, and no rows"),
     "no names": (PLAIN.split("\n", 1)[1].encode(), "row 1: expected the names of columns, such as date,close, found 2019-12-30, 100.00"),
+    "words before the names": (
+        b"Made by CRSP in 2021.\n\n" + PLAIN.encode(),
+        "row 1: expected the names of columns, found 'Made by CRSP in 2021.'",
+    ),
     "a cell more": (PLAIN.replace("2020-01-06,", "2020-01-06,1,").encode(), "row 7: expected 2 cells, as the first line has, found 3"),
     "a cell less": (PLAIN.replace("2020-01-06,", "2020-01-06 ").encode(), "row 7: expected 2 cells, as the first line has, found 1"),
     "a name twice": (PLAIN.replace("date,", "close,").encode(), "two columns are called 'close'"),
