@@ -118,7 +118,7 @@ def _parquet(path: str | Path, data: bytes) -> pl.DataFrame:
         if type(error).__name__ != "PanicException":
             raise
         raise BadInput(wrong) from error
-    frame = frame.rename(_cleaned(path, frame.columns))
+    frame = frame.rename(_cleaned(path, frame.columns)).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     return frame.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW))
 
 
