@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercet.cli.evaluated import refuse_hours
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, midnight_ns
 from tercet.risk.assets import asset_days, prices_file
@@ -537,3 +538,18 @@ def test_a_vix_that_ended_is_carried_for_five_days_and_then_missing(tmp_path: Pa
     assert len(read.days) == 24
     assert read.counts["VIX carried over"] == 5
     assert read.counts["later days that miss something"] == 15
+
+
+# Panels --------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_bars_of_a_panel_are_known_at_their_own_close_and_days_of_a_book_have_none_to_name(tmp_path: Path) -> None:
+    rows = [f"{time},{name},9,11,8,10,5" for time in midnights(DATES[:3], "Asia/Tokyo") for name in "AB"]
+    path = saved(tmp_path, "\n".join(["Date,Ticker,Open,High,Low,Close,Volume", *rows]))
+    assert bars(path, "15:00", "Asia/Tokyo").table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3], "15:00", "Asia/Tokyo")
+    assert bars(path).table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3])
+    for kind in ("direction", "ofi", "gkx"):
+        with pytest.raises(BadInput, match=f"{kind} has no --close or --zone; expected none"):
+            refuse_hours(kind, ("15:00", "Asia/Tokyo"))
+    refuse_hours("panel", ("15:00", "Asia/Tokyo"))
+    refuse_hours("direction", (None, "America/New_York"))
