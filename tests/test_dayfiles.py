@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercet.cli.evaluated import refuse_hours
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, midnight_ns
 from tercet.risk.assets import asset_days, prices_file
@@ -192,6 +193,17 @@ def test_a_clock_that_a_zone_has_left_out_is_read_an_hour_later(tmp_path: Path) 
         user_table(gone, names, tz="America/New_York")
 
 
+def test_rows_that_are_no_days_and_markets_that_never_close_are_noted(tmp_path: Path) -> None:
+    hours = [datetime.datetime(2021, 3, 8, tzinfo=datetime.UTC) + datetime.timedelta(hours=6 * k) for k in range(20)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{time.isoformat()},{100 + k}\n" for k, time in enumerate(hours)))
+    assert market_file(path).cleaning.notes == ("Rows are not days: 20 rows of 6 dates, each known at its own time",)
+    every_day = [datetime.date(2021, 3, 8) + datetime.timedelta(days=k) for k in range(28)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{day},{100 + k}\n" for k, day in enumerate(every_day)))
+    assert market_file(path).cleaning.notes[0].startswith("8 rows are of Saturdays and Sundays: a market that never closes")
+    assert market_file(path, "24:00", "UTC").cleaning.notes == ()
+    assert market_file(path, "24:00", "UTC").table.frame[KNOWN][0] == midnight_ns(datetime.date(2021, 3, 9), "UTC")
+
+
 # Cells ---------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +315,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "zeros": (b"\0" * 500, "found an empty file"),
     "names alone": (b"date,close\n", "the file has a line of names, date, close, and no rows"),
     "no names": (PLAIN.split("\n", 1)[1].encode(), "row 1: expected the names of columns, such as date,close, found 2019-12-30, 100.00"),
+    "words before the names": (
+        b"Made by CRSP in 2021.\n\n" + PLAIN.encode(),
+        "row 1: expected the names of columns, found 'Made by CRSP in 2021.'",
+    ),
     "a cell more": (PLAIN.replace("2020-01-06,", "2020-01-06,1,").encode(), "row 7: expected 2 cells, as the first line has, found 3"),
     "a cell less": (PLAIN.replace("2020-01-06,", "2020-01-06 ").encode(), "row 7: expected 2 cells, as the first line has, found 1"),
     "a name twice": (PLAIN.replace("date,", "close,").encode(), "two columns are called 'close'"),
@@ -522,3 +538,18 @@ def test_a_vix_that_ended_is_carried_for_five_days_and_then_missing(tmp_path: Pa
     assert len(read.days) == 24
     assert read.counts["VIX carried over"] == 5
     assert read.counts["later days that miss something"] == 15
+
+
+# Panels --------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_bars_of_a_panel_are_known_at_their_own_close_and_days_of_a_book_have_none_to_name(tmp_path: Path) -> None:
+    rows = [f"{time},{name},9,11,8,10,5" for time in midnights(DATES[:3], "Asia/Tokyo") for name in "AB"]
+    path = saved(tmp_path, "\n".join(["Date,Ticker,Open,High,Low,Close,Volume", *rows]))
+    assert bars(path, "15:00", "Asia/Tokyo").table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3], "15:00", "Asia/Tokyo")
+    assert bars(path).table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3])
+    for kind in ("direction", "ofi", "gkx"):
+        with pytest.raises(BadInput, match=f"{kind} has no --close or --zone; expected none"):
+            refuse_hours(kind, ("15:00", "Asia/Tokyo"))
+    refuse_hours("panel", ("15:00", "Asia/Tokyo"))
+    refuse_hours("direction", (None, "America/New_York"))
