@@ -6,12 +6,15 @@ package, and of numba's flags. A file that is damaged is made anew, and where no
 """
 
 import hashlib
+import importlib
 import os
 import pickle
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ import numba
 from numba.core import config, serialize, typeinfer
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 
-KEPT_FOLDERS = 8  # of one module
+KEPT_FOLDERS = 8  # of one module, and those that any process used lately
+LATELY_S = 86_400.0
 PACKAGE = Path(__file__).parent
 DIGEST_BYTES = 16
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(tercet[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+(tercet[\w.]*))", re.MULTILINE)
@@ -74,13 +78,27 @@ def cache_folder(module: str) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, and let go of the oldest ones of the same module."""
+    """Make the folder, and let go of the oldest ones of the same module that nobody used lately."""
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    siblings = sorted(folder.parent.glob(folder.name.rpartition("-")[0] + "-*"), key=lambda kept: kept.stat().st_mtime)
-    for old in siblings[:-KEPT_FOLDERS]:
-        shutil.rmtree(old, ignore_errors=True)
+    used = {kept: _last_use(kept) for kept in folder.parent.glob(folder.name.rpartition("-")[0] + "-*")}
+    for old in sorted(used, key=lambda kept: used[kept])[:-KEPT_FOLDERS]:
+        if used[old] < time.time() - LATELY_S:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def note_use(folder: Path) -> None:
+    """Let a folder know that it is used now."""
+    with suppress(OSError):  # there is none yet, or it is not ours
+        os.utime(folder)
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process let go of it
+        return 0.0
 
 
 class _Place(UserProvidedCacheLocator):  # type: ignore[misc]  # numba has no types
@@ -91,6 +109,7 @@ class _Place(UserProvidedCacheLocator):  # type: ignore[misc]  # numba has no ty
         self._ours = Path(py_file).is_relative_to(PACKAGE)
         folder = cache_folder(py_func.__module__)
         self._cache_path = str(folder if self._ours else folder / self.get_suitable_cache_subpath(py_file))
+        note_use(folder)
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
@@ -177,12 +196,18 @@ def say_once(kind: str, sentence: str) -> None:
 def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     """`numba.njit`, cached in `cache_folder()`, without the GIL and with C division; used bare or with a signature.
 
+    What a user writes outside of the package runs with bounds checks: an index outside its array raises IndexError there.
+
     `forceinline=True` is for what a hot loop calls from one place: LLVM leaves those calls standing, and a crowd is a quarter slower.
     `inline="always"` spares a caller's only callee its own machine code: each level of calls is optimised with all that lies below it.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        asked = {"forceinline": False} | options  # or what a forced one is the first to call would inherit it, and all below that
+        ours = Path(function.__code__.co_filename).is_relative_to(PACKAGE)
+        asked = {
+            "forceinline": False,
+            "boundscheck": None if ours else True,
+        } | options  # or what a forced one is the first to call would inherit it, and all below that
         made = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
         if config.DISABLE_JIT:
             return made
@@ -198,6 +223,18 @@ def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     bare = len(signature) == 1 and not options and callable(signature[0]) and hasattr(signature[0], "__code__")
     types: tuple[Any, ...] = () if bare else signature
     return decorate(signature[0]) if bare else decorate
+
+
+def reference(function: Any) -> Any:
+    """A function as it is pickled: by module and name where another process finds it so, or else as numba pickles it."""
+    module, name = function.__module__, function.__name__
+    found = module != "__main__" and getattr(sys.modules.get(module), name, None) is function
+    return (module, name) if found else function
+
+
+def referred(kept: Any) -> Any:
+    """The function of a reference."""
+    return getattr(importlib.import_module(kept[0]), kept[1]) if isinstance(kept, tuple) else kept
 
 
 def one_version(function: Any) -> Any:

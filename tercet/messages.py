@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from time import monotonic_ns
+from typing import Any, Final
 
 import msgspec
 
@@ -229,16 +230,62 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 GATE_STAMP = object()  # the gate's alone: a test looks for who else names it
 
 
+class Era:
+    """What a gate's approvals hold for: a kill, a halt or other limits end it, and with it all that was approved before."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        """The first one."""
+        self.number = 0
+
+
+LONGEST_APPROVAL: Final = 5 * 10**9  # ns that may pass between the gate and the wire, by a clock that nobody sets
+
+
 class Approved:
-    """A message that the gate has let through: the only thing that a gateway takes."""
+    """A message that the gate has let through, sealed: the only thing that a gateway takes, in its era and for a few seconds."""
 
-    __slots__ = ("message", "time", "waived")
+    __slots__ = ("_bounds", "message", "time", "waived")
+    _bounds: tuple[int, Era | None, int]  # when it was made, and in which era
+    message: Child | Replace | Cancel
+    time: int
+    waived: str
 
-    def __init__(self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None) -> None:
+    def __init__(
+        self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None, era: Era | None = None
+    ) -> None:
         """Raises TypeError for everybody but the gate."""
         if stamp is not GATE_STAMP:
             raise TypeError("only the gate approves: expected an Approved from Gate.check")
-        self.message, self.time, self.waived = message, time, waived
+        for name, value in (("message", message), ("time", time), ("waived", waived)):
+            _write(self, name, value)
+        _write(self, "_bounds", (monotonic_ns(), era, era.number if era is not None else 0))
+
+    def __setattr__(self, name: str, value: object = None) -> None:
+        """Raises AttributeError: what is sent is what was judged."""
+        raise AttributeError(f"{name} of an Approved cannot be changed: what is sent is what the gate has judged")
+
+    __delattr__ = __setattr__
+
+    def __reduce__(self) -> str:
+        """Raises TypeError: an approval is neither copied nor kept."""
+        raise TypeError("an Approved is neither copied nor stored; expected another check")
+
+    @property
+    def void(self) -> str:
+        """Why it may be sent no longer, in a sentence; empty while it may. A cancel always may."""
+        made, era, number = self._bounds
+        if isinstance(self.message, Cancel):
+            return ""
+        if era is not None and era.number != number:
+            return "it was approved before a kill, a halt or a change of limits; expected another check"
+        if (age := monotonic_ns() - made) > LONGEST_APPROVAL:
+            return f"it was approved {age / 1e9:.1f} s ago; expected {LONGEST_APPROVAL / 1e9:g} s at most, or another check"
+        return ""
+
+
+_write: Final = object.__setattr__
 
 
 class Act(StrEnum):

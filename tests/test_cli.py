@@ -70,10 +70,13 @@ def test_one_changed_message_is_a_mismatch(lobster: tuple[Path, Path], tmp_path:
     cells[3] = str(int(cells[3]) + 100)
     changed = tmp_path / messages.name
     changed.write_text("\n".join([*lines[:5000], ",".join(cells), *lines[5001:]]))
-    day = said(tercet("import", "lobster", changed, "--book", book, "--out", tmp_path / "store", "--json"))["day"]
+    imported = said(tercet("import", "lobster", changed, "--book", book, "--out", tmp_path / "store", "--json"))
+    assert imported["replay"]["mismatches"] > 0
+    assert imported["replay"]["first_mismatch_row"] == 5001
+    assert "rows differ from the book that the messages make, first row 5001" in imported["warnings"][-1]
+    day = imported["day"]
     verified = said(tercet("replay", day, "--verify", book, "--json"))
-    assert verified["mismatches"] > 0
-    assert verified["first_mismatch_row"] == 5001
+    assert (verified["mismatches"], verified["first_mismatch_row"]) == (imported["replay"]["mismatches"], 5001)
     assert tercet("replay", day, "--verify", book, "--strict").returncode == 1
 
 
@@ -123,7 +126,7 @@ def test_the_demo_leaves_a_page_that_needs_no_network(tmp_path: Path) -> None:
         (["backtest", "--step", "1us"], ["step was 1000 ns", "at most"]),
         (["backtest", "--taker-fee", "nan"], ["taker_per_lot", "finite"]),
         (["bench", "everything"], ["everything", "expected one of"]),
-        (["import", "lobster", "/no/such_2012-06-21_message.csv", "--out", "store"], ["/no/such", "expected"]),
+        (["import", "lobster", "mesages.csv", "--out", "store"], ["mesages.csv: expected a file that can be read, found: No such file"]),
     ],
 )
 def test_bad_words_are_answered_by_a_sentence(words: list[str], sentence: list[str], tmp_path: Path) -> None:

@@ -836,3 +836,82 @@ def test_a_disk_without_a_write_ahead_log_is_refused(path: Path, monkeypatch: py
     monkeypatch.setattr(sqlite.sqlite3, "connect", lambda *_, **options: connect(":memory:", **options))
     with pytest.raises(BadInput, match="expected a disk that can hold a write-ahead log, found one that gives 'memory'"):
         open_journal(path)
+
+
+# ---- each cancel stands alone
+
+
+def cancel(id_: str, target: str) -> Cancel:
+    """A wish to withdraw an order."""
+    return Cancel(id=id_, target=target, time=1)
+
+
+class Choosy(Silent):
+    """A gateway that fails for some ids."""
+
+    def __init__(self, *fails: str) -> None:
+        super().__init__()
+        self.failing = fails
+
+    def send(self, approved: Any) -> None:
+        if approved.message.id in self.failing:
+            raise ConnectionError(f"no {approved.message.id}")
+        super().send(approved)
+
+
+def kinds_of(path: Path) -> list[tuple[str, str]]:
+    """The kind of each row, and the id in it."""
+    return [(kind, msgspec.msgpack.decode(payload).get("id", "")) for _, _, kind, payload, _ in rows_of(path)]
+
+
+def test_one_cancel_that_cannot_go_is_named_and_journaled_and_the_others_go(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a"), child("b")]))
+    with pytest.raises(NotSent, match="order k2: its target is unknown, ghost"):
+        outbox.send(passed([cancel("k1", "a"), cancel("k2", "ghost"), cancel("k3", "b")]))
+    assert gateway.sent == ["a", "b", "k1", "k3"]
+    with pytest.raises(NotSent, match="order k1: its id was used before"):
+        outbox.send(passed([cancel("k1", "b"), cancel("k4", "b")]))
+    assert gateway.sent[4:] == ["k4"]
+    journal.close()
+    assert [id_ for kind, id_ in kinds_of(path) if kind == "refused"] == ["k2", "k1"]
+    assert [id_ for kind, id_ in kinds_of(path) if kind == "cancel"] == ["k1", "k3", "k4"]
+
+
+def test_orders_go_together_or_not_at_all_and_cancels_among_them_go(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a")]))
+    batch = [child("b"), cancel("k1", "a"), child("a"), cancel("k2", "b"), Replace(id="r", target="a", lots=3, time=1)]
+    with pytest.raises(NotSent, match=r"^order a: its id was used before.*; order k2: its target is unknown, b.*; and 1 more"):
+        outbox.send(passed(batch))
+    assert gateway.sent == ["a", "k1"]
+    journal.close()
+    assert sorted(id_ for kind, id_ in kinds_of(path) if kind == "refused") == ["a", "b", "k2", "r"]
+    assert [message.id for message in recover(path).messages] == ["a", "k1"]
+
+
+def test_a_gateway_that_fails_for_one_cancel_gets_the_others_and_no_order_after_it(path: Path) -> None:
+    journal, _, outbox = reopened(path)
+    outbox.send(passed([child("a"), child("b"), child("m", "MSFT")]))
+    outbox.receive([report(order, Happening.ACCEPTED) for order in "ab"] + [report("m", Happening.ACCEPTED, symbol="MSFT")])
+    outbox._gateway = gateway = Choosy("k1")
+    with pytest.raises(ConnectionError, match="no k1"):
+        outbox.send(passed([cancel("k1", "a"), child("n", "MSFT"), cancel("k2", "b"), cancel("k3", "m")]))
+    assert gateway.sent == ["k2", "k3"]
+    assert outbox.blocked == {"AAPL", "MSFT"}
+    journal.close()
+
+
+def test_cancels_go_where_the_disk_takes_nothing_more_and_orders_do_not(path: Path) -> None:
+    journal, gateway, outbox = reopened(path)
+    outbox.send(passed([child("a")]))
+
+    def full(_: list[Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal.store.add = full  # type: ignore[method-assign]
+    for wish in ("k1", "k2"):  # the first finds the disk full, the second a journal that has ended
+        with pytest.raises(NotDurable, match="No space left"):
+            outbox.send(passed([cancel(wish, "a"), child(f"after {wish}", "MSFT")]))
+    assert gateway.sent == ["a", "k1", "k2"]
+    journal.close()

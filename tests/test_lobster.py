@@ -13,6 +13,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercet.backtest.days import compared
 from tercet.errors import BadInput
 from tercet.market import lobster
 from tercet.market.calendar import SECOND, midnight_ns
@@ -143,6 +144,13 @@ def test_a_zst_file_of_several_frames_is_one_text(tmp_path: Path) -> None:
         text([f'{row},"a, quoted; 7th"' for row in MESSAGES]).replace(b"\n", b"\r\n"),
         text([row.replace(",1,", ",1.0,").replace("100000", "100000.000") for row in MESSAGES]),
         text(changed(MESSAGES, 0, "000000001", "0000000006")),
+        *(text(MESSAGES).replace(b",", mark) for mark in (b";", b"\t", b"|", b" ", b", ", b"   ")),
+        text(["Time (s);Type;Order ID;Size;Price;Direction", *MESSAGES]).replace(b",", b";").replace(b".", b","),
+        text(["0,1,2,3,4,5", *MESSAGES]),
+        text(["1,2,3,4,5,6,7", *(f"{row},x" for row in MESSAGES)]),
+        text([",0,1,2,3,4,5", *(f"{k},{row}" for k, row in enumerate(MESSAGES))]),
+        text([",time,type,id,size,price,direction,", *(f"{17 + 3 * k},{row}," for k, row in enumerate(MESSAGES))]),
+        text(['"","V1","V2","V3","V4","V5","V6"', *(f'"{k}",{row}' for k, row in enumerate(MESSAGES, 1))]),
     ],
     ids=[
         "no-end",
@@ -157,10 +165,62 @@ def test_a_zst_file_of_several_frames_is_one_text(tmp_path: Path) -> None:
         "7-quoted",
         "floats",
         "finer",
+        "semicolons",
+        "tabs",
+        "bars",
+        "spaces",
+        "padded",
+        "aligned",
+        "decimal-commas",
+        "numbered-from-0",
+        "numbered-from-1",
+        "pandas",
+        "pandas-filtered",
+        "R",
     ],
 )
 def test_the_dress_of_a_file_does_not_matter(tmp_path: Path, dressed: bytes) -> None:
     assert (read(tmp_path, dressed, BOOK).events == read(tmp_path, MESSAGES, BOOK).events).all()
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        text(BOOK).replace(b",", b";"),
+        text([f"{row}," for row in BOOK]),
+        text([f"{k},{row}" for k, row in enumerate(BOOK)]),
+        text([",0,1,2,3,4,5,6,7", *(f"{k},{row}" for k, row in enumerate(BOOK, 1))]),
+    ],
+    ids=["semicolons", "empty-end", "index", "pandas"],
+)
+def test_the_dress_of_an_orderbook_does_not_matter_either(tmp_path: Path, dressed: bytes) -> None:
+    assert (read(tmp_path, MESSAGES, dressed).events == read(tmp_path, MESSAGES, BOOK).events).all()
+
+
+def test_a_column_before_the_times_that_does_not_number_the_rows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"m\.csv, row 3: expected growing row numbers in column 1, which is one too many, found '1'"):
+        read(tmp_path, [f"{k},{row}" for k, row in zip((0, 1, 1, 2, 3), MESSAGES, strict=True)])
+    with pytest.raises(BadInput, match=r"m\.csv, row 2: expected a number in column 5, found 'ten'"):
+        read(tmp_path, [f"{k},{row}" for k, row in enumerate(changed(MESSAGES, 1, "10,", "ten,"))])
+
+
+def test_text_of_two_bytes_a_letter_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"m\.csv: expected text in UTF-8, found UTF-16"):
+        read(tmp_path, text(MESSAGES).decode().encode("utf-16"))
+
+
+@pytest.mark.parametrize("files", [(["34200,1,1,5,1234,1"], None), (["34200,5,0,5,100000,1"], ["100000,5,9999,5"])])
+def test_a_stock_below_a_dollar_needs_a_finer_tick_which_the_sentence_names(tmp_path: Path, files: tuple[list[str], list[str]]) -> None:
+    with pytest.raises(BadInput, match=r"row 1: .*the tick 0\.01 .* found 0\.\d+: say a finer tick size \(--tick 0\.0001 "):
+        read(tmp_path, *files)
+    assert len(read(tmp_path, *files, Instrument("TEST", "0.0001")).events) == 1
+
+
+@pytest.mark.parametrize("price", ["0", "100000"])
+def test_a_cross_in_which_nothing_matched_is_kept_as_it_is(tmp_path: Path, price: str) -> None:
+    rows = [*MESSAGES, f"57600.2,6,-2,0,{price},1"]
+    event = read(tmp_path, rows, [*BOOK, BOOK[-1]]).events[-1]
+    assert (event["kind"], event["lots"], event["tick"], event["side"]) == (CROSS, 0, int(price) // 100, BUY)
 
 
 BAD_MESSAGES: list[tuple[list[str], int, str]] = [
@@ -189,6 +249,10 @@ BAD_MESSAGES: list[tuple[list[str], int, str]] = [
     (changed(MESSAGES, 4, "100300", "100350"), 5, "expected a price that is a multiple of the tick 0.01 from 0.01 to .*, found 10.035"),
     (changed(MESSAGES, 3, "100150", "50"), 4, "expected a price that is a multiple of the tick 0.01 from 0.01"),
     (changed(MESSAGES, 4, "100300", "999999999999999"), 5, "expected a price that is"),
+    (["34200,6,0,5,0,-1"], 1, "expected a price that is a multiple of the tick 0.01 from 0.01 to .*, found 0.0$"),
+    (["34200,6,0,-5,0,-1"], 1, "expected a size above 0, found -5"),
+    (["34200,6,0,0,-100,-1"], 1, "expected a price that is"),
+    (["34200,5,0,0,0,-1"], 1, "expected a size above 0, found 0"),
     (["34200,7,0,0,2,-1"], 1, "expected -1, 0 or 1 as the price of a halt, found 2"),
 ]
 
@@ -253,6 +317,9 @@ def test_a_packed_file_that_is_cut_off_or_no_such_thing_is_refused(tmp_path: Pat
 def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone\.csv: expected a file that can be read, found: No such file"):
         lobster.read(tmp_path / "gone.csv", None, TEST, DAY)
+    (tmp_path / "messages.csv").write_text("")
+    with pytest.raises(BadInput, match=r"mesages\.csv: .* No such file or directory \(there is messages\.csv\)"):
+        lobster.read(tmp_path / "mesages.csv", None, TEST, DAY)
     with pytest.raises(BadInput, match="expected a file that can be read, found: Is a directory"):
         lobster.read(tmp_path, None, TEST, DAY)
 
@@ -333,7 +400,8 @@ def replayed(recorded: Recorded) -> Iterator[list[list[list[int]]]]:
     for k, (_, before, lots, tick, _, kind, side) in enumerate(recorded.events.tolist()):
         levels = book[side]
         if kind == REVEAL:
-            book[side] = {t: n for t, n in levels.items() if not min(before, tick) < t < max(before, tick)} | {tick: lots}
+            kept = {t: n for t, n in levels.items() if not min(before, tick) < t < max(before, tick)}
+            book[side] = kept | ({tick: lots} if lots else {})
         elif kind <= TRADE:
             levels[tick] = levels.get(tick, 0) + (lots if kind == ADD else -lots)
             if levels[tick] <= 0:
@@ -344,23 +412,36 @@ def replayed(recorded: Recorded) -> Iterator[list[list[list[int]]]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(1, 4), st.integers(1, 60))
+@given(st.randoms(use_true_random=False), st.integers(1, 4), st.integers(1, 60), st.booleans())
 def test_replaying_the_events_gives_the_book_file_again(
-    tmp_path_factory: pytest.TempPathFactory, chance: random.Random, depth: int, rows: int
+    tmp_path_factory: pytest.TempPathFactory, chance: random.Random, depth: int, rows: int, only_shown: bool
 ) -> None:
     market, messages, book = Market(chance, depth), [], []
     before = {side: market.best(side) for side in (BUY, SELL)}
     for k in range(rows):
-        messages.append(f"{34200 + k}.5,{market.message()}")
-        book.append(market.row())
+        shown, message = market.row(), market.message()
+        if not only_shown or not messages or message.startswith("5") or market.row() != shown:  # LOBSTER's own rule: what is in view
+            messages.append(f"{34200 + k}.5,{message}")
+            book.append(market.row())
     folder = tmp_path_factory.mktemp("market")
     recorded = read(folder, messages, book)
     assert recorded.warnings == []
-    assert list(replayed(recorded)) == lobster.read_book(folder / "b.csv", TEST).tolist()
+    rows_read = lobster.read_book(folder / "b.csv", TEST)
+    assert list(replayed(recorded)) == rows_read.tolist()
+    assert compared(recorded.events, recorded.start, rows_read).mismatches == 0
     for side in (BUY, SELL):
         start = [(tick, lots) for tick, s, lots in recorded.start.tolist() if s == side]
         assert start == before[side][: len(start)]
         assert len(start) >= min(depth - 1, len(before[side]))
+
+
+def test_a_level_that_left_out_of_view_is_gone_once_a_place_of_the_window_is_empty(tmp_path: Path) -> None:
+    messages = ["34200,1,11,1,100000,1", "34201,1,12,6,100100,1", "34202,3,12,6,100100,1", "34203,1,13,7,99000,1"]
+    book = [f"100200,1,{bid}" for bid in ("100000,1", "100100,6", "-9999999999,0", "99000,7")]
+    recorded = read(tmp_path, messages, book)
+    gone = recorded.events[recorded.events["kind"] == REVEAL]
+    assert gone[["side", "id", "tick", "lots"]].tolist() == [(BUY, 1001, -(2**30), 0)]
+    assert compared(recorded.events, recorded.start, lobster.read_book(tmp_path / "b.csv", TEST)).mismatches == 0
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zstandard
+from crowd_days import DEPTHS, all_days
 from test_cli import refused, said, tercet
 
 from tercet.errors import BadInput, TercetError
@@ -145,6 +146,13 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     cache = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
     refused(tercet(*WORDS, "--out", tmp_path / "store", preexec_fn=small_files_only, env=cache), str(tmp_path / "store"), "too large")
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("crowd", [name for name in CROWDS if name != "hawkes"])  # which is the default
+def test_every_crowd_is_replayed_without_a_mismatch_at_every_depth(crowd: str) -> None:
+    found = [result for _, result in all_days([crowd], list(DEPTHS), 1, "09:31")]
+    assert [result.mismatches for result in found] == [0] * len(DEPTHS)
+    assert min(result.rows for result in found) > 200
 
 
 # The tape -----------------------------------------------------------------------------------------------------------------------

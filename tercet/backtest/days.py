@@ -13,7 +13,7 @@ from tercet.book.state import new_books
 from tercet.book.verify import verify
 from tercet.errors import BadInput
 from tercet.market.events import HIDDEN, TRADE
-from tercet.market.store import Day, open_day
+from tercet.market.store import Day, day_folders, open_day
 
 BOOK_SIZES: Final = ((2048, 2048), (2048, 8192), (2048, 32768), (4096, 131072), (4096, 1 << 20))  # levels and orders of a simulation's
 WHOLE_DAYS: Final = ((4096, 65536), (4096, 1 << 20))  # of a replay's: one size for almost all days compiles once
@@ -41,7 +41,7 @@ class Verified:
 def replayed(day: Day) -> Replayed:
     """The day through the exact book; BadInput where more orders rest at once than the largest book can hold."""
     for size in WHOLE_DAYS:
-        book = opened(day, size)
+        book = opened(day.start, size)
         short, missing = apply_all(book, day.events)
         if not book.refused.any():
             return Replayed(book, int(short), int(missing))
@@ -53,9 +53,14 @@ def verified(day: Day, rows: NDArray[np.int64], source: Path) -> Verified:
     messages = len(day.events) - day.meta.counts["reveal"]
     if len(rows) != messages:
         raise BadInput(f"{source}: {len(rows)} rows; expected {messages}, one for each message of {day.path}")
+    return compared(day.events, day.start, rows)
+
+
+def compared(events: NDArray[np.void], start_rows: NDArray[np.void], rows: NDArray[np.int64]) -> Verified:
+    """The book that EVENTs make of a start state (LEVEL_ROWs) beside the recorded `rows`, one (2, depth, 2) for each message."""
     for size in WHOLE_DAYS:
-        book = opened(day, size)
-        count, mismatches, revealed, first = (int(number) for number in verify(book, day.events, rows))
+        book = opened(start_rows, size)
+        count, mismatches, revealed, first = (int(number) for number in verify(book, events, rows))
         if not book.refused.any():
             break
     return Verified(count, mismatches, revealed, first + 1 if first >= 0 else None)
@@ -70,10 +75,10 @@ def quality_of(day: Day, accept_bad: bool = False) -> Quality:
     return quality
 
 
-def opened(day: Day, size: tuple[int, int]) -> Any:
-    """A book of `size` (levels, orders) in the day's start state."""
+def opened(start_rows: NDArray[np.void], size: tuple[int, int]) -> Any:
+    """A book of `size` (levels, orders) in a start state (LEVEL_ROWs)."""
     book = new_books(1, *size)[0]
-    start(book, day.start)
+    start(book, start_rows)
     return book
 
 
@@ -86,9 +91,9 @@ def fitting_book(day: Day) -> tuple[int, int]:
 def earlier_days(day: Day) -> tuple[list[Day], list[str]]:
     """The earlier days of the same symbol in a day's store, in order; and a sentence on each folder there that cannot be read."""
     found, unread = [], []
-    for sidecar in sorted(day.path.resolve().parent.glob("*/day.json")):
+    for folder in day_folders(day.path.resolve().parent):
         try:
-            other = open_day(sidecar.parent)
+            other = open_day(folder)
         except BadInput as error:
             unread.append(f"passed over: {error}")
             continue

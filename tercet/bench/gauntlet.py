@@ -376,6 +376,7 @@ def state_cases() -> list[dict[str, Any]]:
     who = {"by": "ann", "second": "bob"}
     allow = {"act": "override", "order": "n1", "rule": "price_collar", "lots": 810, "until": CLOCK + 60 * NS} | who
     timed = {"act": "time_out", "order": "r1"}
+    compared = {"command": compared_act(100, 100), "then": tried({}, good)}
     answered = {"act": "report", "report": {**filled("e1", 100, 9900), "order": "r1"}}
     return [
         scene("kill: all is cancelled", {"command": kill, "expect": {"decision": "done", "canceled": 2}}, resting_one),
@@ -421,8 +422,14 @@ def state_cases() -> list[dict[str, Any]]:
         scene("unknown: cancels pass", {"command": timed, "then": {"cancel": {"id": "c", "target": "r1"}, "expect": good}}, resting_one),
         scene("losses: halted for the day", chain(loss(4001), loss(-4001), last=tried({}, no | {"rule": "kill_switch"}))),
         scene("losses: armed again by two", chain(loss(4001), loss(-4001), *arming("strategy.alpha"), last=tried({}, good))),
-        scene("a fill beyond the position's limit leaves nothing but sales", answering(1300, tried({}, no | {"rule": "position"}))),
-        scene("what is filled can be sold", answering(1200, tried({"side": -1}, good))),
+        scene("a fill beyond the position's limit leaves nothing but sales", tried({}, no | {"rule": "position"}), bought(1300)),
+        scene("what is filled can be sold", tried({"side": -1}, good), bought(1200)),
+        *(
+            scene(f"report: {name}", answering(changes, tried({}, no | {"rule": "reconciliation"})), resting_one)
+            for name, changes in DOUBTFUL
+        ),
+        *(scene(f"report: {name}", answering(changes, tried({}, good)), resting_one) for name, changes in EXPECTED),
+        scene("report: positions were compared", answering(dict(DOUBTFUL)["on no order of ours"], compared), resting_one),
         scene("replace: larger than allowed", {"replace": changed_order(1400), "expect": no | {"rule": "largest_quantity"}}, resting_one),
         scene("replace: smaller while reducing", chain(reduce, last={"replace": changed_order(50), "expect": good}), resting_one),
         scene("replace: larger while reducing", chain(reduce, last={"replace": changed_order(110), "expect": no}), resting_one),
@@ -465,9 +472,32 @@ def arming(scope: str) -> list[dict[str, Any]]:
     return [{"act": "arm", "scope": scope, "by": "ann"}, {"act": "confirm", "scope": scope, "by": "bob"}]
 
 
-def answering(lots: int, last: dict[str, Any]) -> dict[str, Any]:
-    """A fill that nobody asked for, then a step."""
-    return {"command": {"act": "report", "report": filled("e1", lots, 10000, time=CLOCK)}, "then": last}
+def answering(changes: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """A fill of r1, which buys 100 at 9900, then a step."""
+    return {"command": {"act": "report", "report": {**filled("e1", 100, 9900), "order": "r1", **changes}}, "then": last}
+
+
+def bought(lots: int) -> dict[str, Any]:
+    """A state in which so many lots were bought."""
+    return {"reports": [filled("e1", lots, 10000)]}
+
+
+DOUBTFUL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("without a price", {"price": 0}),
+    ("below nothing", {"price": -1}),
+    ("a price that is none", {"price": 1e300}),
+    ("without an id", {"exec_id": ""}),
+    ("more than was asked for", {"lots": 101}),
+    ("beyond its limit", {"price": 9900.5}),
+    ("of another account", {"account": "Z9"}),
+    ("of another side", {"side": -1}),
+    ("on no order of ours", {"order": "ghost"}),
+)
+EXPECTED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("whole, at its limit", {}),
+    ("in part, better than its limit", {"lots": 99, "price": 9899.5}),
+    ("a rebate", {"fee": -2.0}),
+)
 
 
 def changed_order(lots: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is wrong with a day: silences, clock steps, crossed books, unknown ids ...; and a verdict with its reasons.
 
-One compiled pass through a book counts faults; each is then set against the share that a good day may have of it.
+One compiled pass through a book counts faults; each is then set against the share that a good day may have of it. Of the orders at a
+level when it comes into view nothing is known, neither names nor ages, and what happens to them is no fault: they are marked.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from tercet.book.ids import find
-from tercet.book.queries import best, first_at, row_of, two_sided
-from tercet.book.replay import anonymous, apply, start
+from tercet.book.queries import best, first_at, next_at, row_of, two_sided
+from tercet.book.replay import apply, start
 from tercet.book.state import MAX_TICK, REFUSED_FULL, new_books
 from tercet.compiled import compiled
 from tercet.market.events import ADD, BUY, CANCEL, CROSS, FINER_PER_TICK, HALT, HALTED, HIDDEN, REDUCE, REVEAL, SELL, TRADE, TRADING
@@ -37,7 +38,7 @@ FAULTS: Final = {
     "locked": ("messages", "of messages leave the best bid at the best ask"),
     "duplicate_ids": ("adds", "of adds repeat the id of an order that rests"),
     "refused_full": ("adds", "of adds found no room in a book of {orders} orders"),
-    "unknown_ids": ("removals", "of removals name an order that does not rest at that price"),
+    "unknown_ids": ("removals", "of removals name an order that does not rest at that price, nor can have come there unseen"),
     "missing_lots": ("removed_lots", "of the lots removed were not in the book"),
     "off_best": ("trades", "of executions are not at the best price"),
     "out_of_turn": ("trades", "of executions pass over an older order"),
@@ -90,6 +91,7 @@ def assess(events: Any, start_rows: Any, settings: Settings = DEFAULT) -> Qualit
     book = new_books(1, settings.levels, settings.orders)[0]
     counts = np.zeros(1, COUNTS).view(np.recarray)[0]
     start(book, read_only(start_rows))
+    mark_all(book)
     count_all(book, read_only(events), int(settings.gap_s * 1e9), counts)
     return judge({name: int(counts[name]) for name in COUNTED}, settings)
 
@@ -131,7 +133,7 @@ def count_all(book, events, gap, counts):
             last = i
         if malformed(event):
             counts.malformed += 1
-        elif event.lots <= 0 and event.kind not in (HALT, CROSS):
+        elif event.lots < (0 if event.kind in (HALT, CROSS, REVEAL) else 1):
             counts.zero_size += 1
         else:
             count_event(book, event, counts)
@@ -176,7 +178,7 @@ def count_event(book, event, counts):
         counts.removed_lots += event.lots
         slot = find(book, event.id)
         known = slot != 0 and book.orders[slot].key == event.side * event.tick
-        counts.unknown_ids += not known
+        counts.unknown_ids += not known and event.lots > marked_lots(book, event.side, event.tick)
         if kind == TRADE:
             counts.trades += 1
             counts.off_best += not at_best(book, event.side, event.tick)
@@ -192,6 +194,8 @@ def count_event(book, event, counts):
 def count_apply(book, event, counts):
     """Let an event happen; returns the lots that were missing."""
     missing = apply(book, event)
+    if event.kind == REVEAL:
+        mark(book, event.side, event.tick)
     counts.short_removals += missing > 0
     return missing
 
@@ -213,10 +217,37 @@ def at_best(book, side, tick):
 
 @compiled
 def passes_over(book, slot):
-    """Whether an older order with a name stands before this one; of lots without a name nobody knows the age."""
+    """Whether an older order stands before this one, of which it is known."""
     order = book.orders[slot]
     head = first_at(book, row_of(order.side), order.key)
-    return head != slot and book.orders[head].id != anonymous(order.side, order.side * order.key)
+    return head != slot and book.orders[head].mark == 0
+
+
+@compiled
+def mark_all(book):
+    """Mark the orders of a start state."""
+    for slot in range(1, book.used + 1):
+        book.orders[slot].mark = 1
+
+
+@compiled
+def mark(book, side, tick):
+    """Mark the orders of a level that came into view: which of them left in the meantime, and which came, nobody knows."""
+    slot = first_at(book, row_of(side), side * tick)
+    while slot != 0:
+        book.orders[slot].mark = 1
+        slot = next_at(book, slot)
+
+
+@compiled
+def marked_lots(book, side, tick):
+    """The lots of the marked orders at a level."""
+    lots = 0
+    slot = first_at(book, row_of(side), side * tick)
+    while slot != 0:
+        lots += book.orders[slot].lots if book.orders[slot].mark != 0 else 0
+        slot = next_at(book, slot)
+    return lots
 
 
 @compiled

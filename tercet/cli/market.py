@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from tercet.cli.output import console, say_json
 from tercet.errors import BadInput, TercetError
@@ -38,12 +39,15 @@ def import_lobster(
     replace: Annotated[bool, typer.Option("--replace", help="Replace a stored day that came from other files.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a LOBSTER day into a store: whole, checked, or not at all."""
+    """Bring a LOBSTER day into a store: whole, checked, or not at all. With --book it is replayed once, beside the recorded book."""
+    from tercet.backtest.days import compared
     from tercet.market import lobster
     from tercet.market.calendar import day_of
     from tercet.market.instruments import Instrument
+    from tercet.market.recorded import refuse_missing
     from tercet.market.store import save
 
+    refuse_missing(messages)
     named = _NAMED.match(messages.name)
     symbol = symbol or (named[1] if named else None)
     date = date or (named[2] if named else None)
@@ -52,14 +56,26 @@ def import_lobster(
     day = day_of(date)
     instrument = Instrument(symbol=symbol, tick_size=tick)
     recorded = lobster.read(messages, book, instrument, day, tz)
+    found = compared(recorded.events, recorded.start, lobster.read_book(book, instrument)) if book else None
+    if found and found.mismatches:
+        problem = f"{book}: {found.mismatches} of {found.rows} rows differ from the book that the messages make, first row"
+        recorded.warnings.append(f"{problem} {found.first_mismatch_row}")
     for warning in recorded.warnings:
-        console.print(f"[yellow]warning[/] {warning}", highlight=False)
+        console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
     home = save(out, recorded, instrument, day, tz, replace=replace)
     if as_json:
-        say_json({"day": str(home), "counts": recorded.counts, "warnings": recorded.warnings})
+        replay = {"rows": found.rows, "mismatches": found.mismatches, "first_mismatch_row": found.first_mismatch_row} if found else None
+        say_json({"day": str(home), "counts": recorded.counts, "warnings": recorded.warnings, "replay": replay})
         return
     shown = ", ".join(f"{count:,} {kind}" for kind, count in recorded.counts.items() if count)
-    console.print(f"{home}: {shown}", highlight=False)
+    console.print(f"{home}: {shown}; {_compared(found)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _compared(found: Any) -> str:
+    if found is None:
+        return "no --book, so its book starts empty and is compared with nothing"
+    wrong = f"{found.mismatches:,} MISMATCHES" if found.mismatches else "0 mismatches"
+    return f"replayed beside its orderbook file: {wrong} in {found.rows:,} rows"
 
 
 def check(day: DayFolder, as_json: Json = False) -> None:
@@ -81,7 +97,7 @@ def check(day: DayFolder, as_json: Json = False) -> None:
             console.print(f"  {kind:<8}{count:>12,}", highlight=False)
         console.print(f"verdict: [bold]{quality.verdict}[/]")
         for reason in (*quality.reasons, *meta.warnings):
-            console.print(f"  {reason}", highlight=False)
+            console.print(f"  {reason}", highlight=False, markup=False)
     if quality.verdict == BAD:
         raise typer.Exit(1)
 
@@ -109,7 +125,7 @@ def replay(
         for name, value in result.items():
             console.print(f"{name:<20}{value if value is None else f'{value:>12,}'}", highlight=False)
     if result.get("mismatches"):
-        console.print(f"[bold red]the book differs from {verify} in {result['mismatches']:,} rows[/]", highlight=False)
+        console.print(f"[bold red]the book differs from {escape(str(verify))} in {result['mismatches']:,} rows[/]", highlight=False)
         if strict:
             raise typer.Exit(1)
 

@@ -98,6 +98,6 @@ def _say(home: Path, pair: Any, asked: dict[str, Any], as_json: bool) -> None:
         say_json({"day": str(home), **files, **asked, "rows": messages, "counts": counts, "warnings": pair.recorded.warnings})
         return
     shown = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    console.print(f"{home}: {shown}", highlight=False)
+    console.print(f"{home}: {shown}", highlight=False, markup=False, soft_wrap=True)
     for path in (pair.messages, pair.orderbook):
-        console.print(f"  {path}", highlight=False, soft_wrap=True)
+        console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)

@@ -16,9 +16,10 @@ from tercet.errors import BadInput
 from tercet.market import windows
 from tercet.market.calendar import NEW_YORK, SECOND, midnight_ns
 from tercet.market.events import ADD, BUY, CROSS, EVENT, HALT, HIDDEN, LEVEL_ROW, SELL, TRADE
-from tercet.market.instruments import LARGEST_SIZE, UNITS, Instrument, first, to_ticks
+from tercet.market.instruments import UNITS, Instrument, first, to_ticks
 from tercet.market.recorded import Recorded, count_kinds, load
 from tercet.market.rows import WORKERS, Layout, Table, each_part
+from tercet.market.soundness import LARGEST_SIZE
 
 Ints = NDArray[np.int64]
 Events = NDArray[np.void]
@@ -39,7 +40,7 @@ def read(messages: Path, book: Path | None, instrument: Instrument, day: date, t
     with ThreadPoolExecutor(WORKERS) as pool:
         loading = pool.submit(load, book) if book else None
         text, source = load(messages)
-        table = Table(messages, text)
+        table = _messages(Table(messages, text))
         events = _events(table, table.numbers(MESSAGE, pool), instrument, midnight)
         if book is None or loading is None:
             return Recorded(events, np.empty(0, LEVEL_ROW), 0, count_kinds(events), [], [source])
@@ -64,18 +65,27 @@ def read_book(path: Path, instrument: Instrument) -> Ints:
         return _windows(Table(path, text), instrument, pool)
 
 
+def _messages(table: Table) -> Table:
+    """The message file, without a data frame's index before the times: the type then stands one column further."""
+    types, cells = [str(kind) for kind in range(ADD, HALT + 1)], [cell.strip() for cell in table.first_row()]
+    columns = len(MESSAGE.decimals)
+    return table.without_index() if len(cells) > columns and cells[1] not in types and cells[2] in types else table
+
+
 def _events(table: Table, cells: Ints, instrument: Instrument, midnight: int) -> Events:
     time, kind, order, size, price, side = cells.T
     halt, between = kind == HALT, (kind == HIDDEN) | (kind == CROSS)
+    idle = (kind == CROSS) & (size == 0)  # nothing matched
+    priced = ~halt & ~(idle & (price == 0))
     lots, left = np.divmod(size, instrument.units_per_lot)
-    ticks = to_ticks(np.where(halt, instrument.units_per_tick, price), instrument.units_per_tick, between)
+    ticks = to_ticks(np.where(priced, price, instrument.units_per_tick), instrument.units_per_tick, between)
     _refuse_first(
         table,
         (first((kind < ADD) | (kind > HALT)), lambda k: f"expected a type from {ADD} to {HALT}, found {kind[k]}"),
         (first((side != BUY) & (side != SELL)), lambda k: f"expected a direction of 1 or -1, found {side[k]}"),
         (first((time < 0) | (time > DAY_NS)), lambda k: f"expected a time from 0 to 86400 s, found {time[k] / SECOND}"),
         (first(np.diff(time, prepend=time[0]) < 0), lambda k: f"expected a time from {time[k - 1] / SECOND} on, found {time[k] / SECOND}"),
-        (first(~halt & (size < 1)), lambda k: f"expected a size above 0, found {size[k]}"),
+        (first(~halt & ~idle & (size < 1)), lambda k: f"expected a size above 0, found {size[k]}"),
         (first(~halt & (lots > LARGEST_SIZE)), lambda k: f"expected a size of {LARGEST_SIZE} lots at most, found {size[k]}"),
         (first(~halt & (left != 0)), lambda k: f"expected a multiple of the lot {instrument.lot_size}, found {size[k]}"),
         (first(halt & (np.abs(price) > 1)), lambda k: f"expected -1, 0 or 1 as the price of a halt, found {price[k]}"),
@@ -84,7 +94,7 @@ def _events(table: Table, cells: Ints, instrument: Instrument, midnight: int) ->
     events = np.empty(len(cells), EVENT)
     events["time"] = time + midnight
     events["kind"], events["side"], events["finer"] = kind, side, ticks.finer
-    events["tick"] = np.where(halt, price, ticks.tick)
+    events["tick"] = np.where(priced, ticks.tick, price)
     events["id"], events["lots"] = np.where(halt, 0, order), np.where(halt, 0, lots)
     return events
 
@@ -98,18 +108,25 @@ def _refuse_first(table: Table, *checks: tuple[int, Callable[[int], str]]) -> No
 
 
 def _misfit(instrument: Instrument, price: int) -> str:
-    return f"expected a price that is {instrument.fitting}, found {price / UNITS}"
+    problem = f"expected a price that is {instrument.fitting}, found {price / UNITS}"
+    finer = price > 0 and price % instrument.units_per_tick
+    return problem + f": say a finer tick size (--tick {1 / UNITS:.4f} for a stock below a dollar)" * bool(finer)
 
 
 def _windows(table: Table, instrument: Instrument, pool: Executor) -> Ints:
-    columns = len(table.first_row())
-    if columns % 4:
+    cells = table.first_row()
+    columns, spare = len(cells), len(cells) % 4 == 1
+    if spare and columns > 4 and cells[0].strip(' "') in ("0", "1"):
+        return _windows(table.without_index(), instrument, pool)
+    spare &= not cells[-1].strip()
+    if columns < 4 or columns % 4 > spare:
         raise table.refuse(0, f"expected 4 columns a level (ask price, ask size, bid price, bid size), found {columns} in all")
     depth = columns // 4
+    columns = 4 * depth
     level, of = np.divmod(np.arange(columns), 4)
     place = np.where(of < 2, 2 * depth, 0) + 2 * level + of % 2  # asks behind bids
-    cells = table.numbers(Layout(np.zeros(columns, np.int64), place), pool)
-    shown = cells.reshape(len(cells), 2, depth, 2)
+    numbers = table.numbers(Layout(np.zeros(columns, np.int64), place, spare), pool)
+    shown = numbers.reshape(len(numbers), 2, depth, 2)
     units, lot = instrument.units_per_tick, instrument.units_per_lot
     for row, s, at, fault in each_part(pool, len(shown), lambda start, stop: windows.settle(shown, start, stop, units, lot)):
         if fault != windows.FITS:
@@ -121,7 +138,7 @@ def _unsettled(fault: int, instrument: Instrument, price: int, size: int) -> str
     if fault == windows.BAD_PRICE:
         return _misfit(instrument, price)
     if fault == windows.BAD_SIZE:
-        return f"expected a size above 0 that is a multiple of the lot {instrument.lot_size}, found {size}"
+        return f"expected a size above 0 that is a multiple of the lot {instrument.lot_size}, {LARGEST_SIZE} lots at most, found {size}"
     return f"expected levels from better to worse, found {price / UNITS} out of order"
 
 
@@ -157,7 +174,7 @@ def start_before(event: np.void, shown: Ints) -> tuple[Events, list[str]]:
     in_view = len(book) < shown.shape[1] or any((tick - t) * side >= 0 for t in book)
     if kind <= TRADE and in_view:
         undone = book.pop(tick, 0) + (-lots if kind == ADD else lots)
-        if 0 < undone < 2**63:
+        if 0 < undone <= LARGEST_SIZE:
             book[tick] = undone
         elif undone:
             problems.append("the first message cannot have led to this row of the book")

@@ -1,20 +1,25 @@
 """Recorded: what every importer of a recorded day hands over, and the files that it came from."""
 
+import difflib
 import gzip
 import hashlib
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from tercet.errors import BadInput
+from tercet.errors import BadInput, at_row
+from tercet.market import soundness
 from tercet.market.events import KINDS
+from tercet.market.soundness import LARGEST_SIZE, LARGEST_TICK
 
 Text = NDArray[np.uint8]
 
@@ -50,11 +55,33 @@ def count_kinds(events: NDArray[np.void]) -> dict[str, int]:
     return {name: int(counts[kind]) for kind, name in KINDS.items()}
 
 
+# By the fault: the field that has it, and what a sentence about it says.
+UNSOUND: Final = {
+    soundness.BAD_KIND: ("kind", f"expected a kind from {min(KINDS)} to {max(KINDS)}"),
+    soundness.BAD_SIDE: ("side", "expected a side of 1 or -1"),
+    soundness.BAD_TICK: (
+        "tick",
+        f"expected a price within {LARGEST_TICK} ticks, and 0 to 9999 between them (a halt: -1, 0 or 1)",
+    ),
+    soundness.BAD_LOTS: ("lots", f"expected lots above 0, {LARGEST_SIZE} at most"),
+    soundness.BAD_TIME: ("time", "expected a time in ns since 1970, within a week of the first"),
+}
+
+
+def refuse_unsound(events: NDArray[np.void], source: object) -> None:
+    """BadInput, naming the row in `source`, for the first of EVENTs that no book can take."""
+    row, fault = soundness.first_unsound(events)
+    if fault != soundness.SOUND:
+        field, expected = UNSOUND[fault]
+        raise at_row(source, row + 1, f"{expected}, found {events[row][field]} in the event {events[row]}")
+
+
 def load(path: Path) -> tuple[Text, Source]:
     """The bytes (uint8) in a file (.zst, .gz, .xz or plain), and where they came from.
 
     Raises BadInput where the file is missing, may not be read, is broken, cut off or empty.
     """
+    refuse_missing(path)
     try:
         packed = path.read_bytes()
     except OSError as error:
@@ -67,6 +94,14 @@ def load(path: Path) -> tuple[Text, Source]:
     if not len(text):
         raise BadInput(f"{path}: expected rows, found an empty file")
     return text, source
+
+
+def refuse_missing(path: Path) -> None:
+    """BadInput where there is nothing at `path`, with the name there that is most like it."""
+    if not os.path.lexists(path):
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = "".join(f" (there is {name})" for name in difflib.get_close_matches(path.name, there, 1))
+        raise BadInput(f"{path}: expected a file that can be read, found: No such file or directory{close}")
 
 
 def _plain(content: bytes) -> Text:

@@ -1,8 +1,10 @@
-"""A file of comma-separated numbers becomes an int64 array, on all cores; what does not parse is named by row and column."""
+"""A file of separated numbers becomes an int64 array, on all cores; what does not parse is named by row and column."""
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,7 @@ from tercet.errors import BadInput, at_row
 from tercet.market import digits
 
 WORKERS = min(4, os.cpu_count() or 1)
+SEPARATORS = b";\t|"  # that are found in place of commas; decimals may then have commas
 SMALL = 1 << 18  # below that many bytes a second thread costs more than it saves
 
 
@@ -34,19 +37,23 @@ class Layout:
 
 
 class Table:
-    """The text of one file: rows of numbers under at most one header row.
+    """The text of one file: rows of numbers under at most one header row, which may number the columns.
 
-    Line ends may be Windows's, the last may be missing.
+    Line ends may be Windows's, the last may be missing; semicolons, tabs, bars or spaces may stand for commas. Raises BadInput where
+    there are no rows of numbers, or UTF-16.
     """
 
     def __init__(self, path: Path, text: digits.Text) -> None:
-        self.path = path
+        if text[:2].tobytes() in (b"\xff\xfe", b"\xfe\xff"):
+            raise BadInput(f"{path}: expected text in UTF-8, found UTF-16: save it again as UTF-8")
+        self.path, self.left_out = path, 0
+        text = _with_commas(text)
         self.text = text if text[-1] == digits.LF else np.append(text, np.uint8(digits.LF))
         self.start = 3 if text[:3].tobytes() == b"\xef\xbb\xbf" else 0
         self.stop = len(self.text)
         while self.stop > self.start and not self._line(self.stop - 1).strip():  # empty lines at the end
             self.stop = digits.this_line(self.text, self.stop - 1)
-        self.header = self.stop > self.start and not any(_is_number(cell) for cell in self.first_row())
+        self.header = self.stop > self.start and _is_header(self.first_row())
         if self.header:
             self.start = digits.next_line(self.text, self.start)
         if self.start >= self.stop:
@@ -55,6 +62,20 @@ class Table:
     def first_row(self) -> list[str]:
         """The cells of the first row of numbers."""
         return self._line(self.start).split(",")
+
+    def without_index(self) -> "Table":
+        """The same rows without their first column, a data frame's index; BadInput where that is no column of growing whole numbers."""
+        lines = self.text[self.start : self.stop].tobytes()
+        before = -1
+        for k, cell in enumerate(re.findall(rb"(?m)^([^,\n]*),", lines)):
+            found = cell.decode("utf-8", "replace").strip(' "')
+            if not re.fullmatch(r"[0-9]{1,18}", found) or int(found) <= before:
+                raise self.refuse(k, f"expected growing row numbers in column 1, which is one too many, found {found[:40]!r}")
+            before = int(found)
+        rest = copy(self)
+        rest.text, rest.start = np.frombuffer(re.sub(rb"(?m)^[^,\n]*,", b"", lines), np.uint8), 0
+        rest.stop, rest.left_out = len(rest.text), 1
+        return rest
 
     def row(self, k: int) -> int:
         """The line of data row `k` in the file, from 1."""
@@ -100,7 +121,7 @@ class Table:
         if fault in (digits.TOO_FEW, digits.TOO_MANY) or column >= columns or len(cells) < columns:
             return f"expected {layout.expected}, found {len(cells)}"
         kind = {digits.NOT_WHOLE: "a whole number", digits.TOO_LARGE: "a number within 64 bits"}.get(fault, "a number")
-        return f"expected {kind} in column {column + 1}, found {cells[column][:40]!r}"
+        return f"expected {kind} in column {column + 1 + self.left_out}, found {cells[column][:40]!r}"
 
 
 def each_part(pool: Executor, rows: int, work: Callable[[int, int], Any]) -> list[Any]:
@@ -111,6 +132,34 @@ def each_part(pool: Executor, rows: int, work: Callable[[int, int], Any]) -> lis
 
 def _at_once(pool: Executor, work: Callable[[int], Any], parts: int) -> list[Any]:
     return list(pool.map(work, range(parts))) if parts > 1 else [work(0)]
+
+
+def _with_commas(text: digits.Text) -> digits.Text:
+    """The same text with commas between its cells, and no spaces around them."""
+    lines = text[:SMALL].tobytes().split(b"\n", 2)[:2]
+    if b"," in lines[0] and max(map(lines[0].count, _each(SEPARATORS))) <= lines[0].count(b","):
+        return text if b" " not in lines[-1] else _replaced(text, rb" *, *", b",")
+    for mark in _each(SEPARATORS):
+        if mark in lines[0]:
+            return np.frombuffer(text.tobytes().replace(b",", b".").replace(mark, b","), np.uint8)
+    if b" " in lines[-1].strip():
+        return _replaced(_replaced(text, rb"(?m)^ +| +(?=\r?$)", b""), rb" +", b",")
+    return text
+
+
+def _each(marks: bytes) -> list[bytes]:
+    return [marks[k : k + 1] for k in range(len(marks))]
+
+
+def _replaced(text: digits.Text, pattern: bytes, by: bytes) -> digits.Text:
+    return np.frombuffer(re.sub(pattern, by, text.tobytes()), np.uint8)
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether a row names the columns, or numbers them, a column without a name before them or not."""
+    numbered = cells if _is_number(cells[0]) else cells[1:]
+    counted = [str(number) for number in range(len(numbered) + 1)]
+    return not any(map(_is_number, cells)) or numbered in (counted[:-1], counted[1:])
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,8 @@
 """Windows: the deepest levels that a feed shows, row by row, beside the events that changed them. Compiled.
 
 A window array has shape (rows, 2, depth, 2): buy side first, levels from better to worse, each [tick, lots]; an empty level is
-[0, 0]. Row k is the book after event k. A level that enters at the deep end comes from the window alone: no event says it.
+[0, 0]. Row k is the book after event k. A level that enters at the deep end comes from the window alone: no event says it. Nor does
+any event say that a level out of view is gone: an empty place says that nothing stands beyond the last level shown.
 """
 
 from typing import Any, Final
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from tercet.compiled import compiled
 from tercet.market.events import ADD, REVEAL, TRADE
+from tercet.market.soundness import LARGEST_SIZE, LARGEST_TICK
 
 Windows = NDArray[np.int64]
 Events = NDArray[np.void]
@@ -32,9 +34,9 @@ def settle_side(windows: Windows, row: int, s: int, units: int, lot: int) -> tup
             continue
         tick = np.int64(price * ticks_per_unit + 0.5)  # exact wherever the product below is; four times as fast as a division
         lots = size if lot == 1 else size // lot
-        if tick < 1 or tick > 2**31 - 1 or tick * units != price:
+        if tick < 1 or tick > LARGEST_TICK or tick * units != price:
             return level, BAD_PRICE
-        if lots < 1 or lots * lot != size:
+        if lots < 1 or lots > LARGEST_SIZE or lots * lot != size:
             return level, BAD_SIZE
         if before < 0 or (level > 0 and (before - tick) * sign <= 0):
             return level, UNSORTED
@@ -68,6 +70,12 @@ def entered(windows: Windows, row: int, s: int) -> tuple[int, int]:
     while first > 0 and (deep - windows[row, s, first - 1, 0]) * sign > 0:
         first -= 1
     return first, stop
+
+
+@compiled
+def emptied(windows: Windows, row: int, s: int) -> bool:
+    """Whether side `s`, full in the row before, has an empty place in `row`: what stood out of view is gone."""
+    return bool(windows[row - 1, s, -1, 1] > 0 and windows[row, s, -1, 1] == 0)
 
 
 @compiled
@@ -127,7 +135,7 @@ def follows(event: Any, windows: Windows, row: int, s: int, levels: NDArray[np.i
 
 @compiled
 def check(events: Events, windows: Windows, start: int, stop: int, disagrees: NDArray[np.bool_]) -> int:
-    """Marks the rows of [start, stop) that event and row before do not explain; returns how many levels entered."""
+    """Marks the rows of [start, stop) that event and row before do not explain; returns how many REVEALs they take."""
     levels = np.empty((windows.shape[2] + 1, 2), np.int64)
     reveals = 0
     for row in range(max(start, 1), stop):
@@ -141,23 +149,33 @@ def check(events: Events, windows: Windows, start: int, stop: int, disagrees: ND
             else:
                 disagrees[row] |= not unchanged(windows, row, s)
             first, after = entered(windows, row, s)
-            reveals += after - first
+            reveals += after - first + emptied(windows, row, s)
     return reveals
 
 
 @compiled
 def reveal(windows: Windows, row: int, s: int, time: int, out: Events, at: int) -> int:
-    """Writes a REVEAL to out[at:] for every level that entered side `s` with `row`; returns where the next event goes."""
+    """Writes to out[at:] what the deep end of side `s` says with `row`; returns where the next event goes.
+
+    A REVEAL for every level that entered, and one without lots at the worst price where nothing stands beyond them.
+    """
     first, stop = entered(windows, row, s)
-    seen = windows[row - 1, s, -1, 0]
+    seen, side = windows[row - 1, s, -1, 0], 1 - 2 * s
     for level in range(first, stop):
-        event = out[at]
-        event.time, event.kind, event.side = time, REVEAL, 1 - 2 * s
-        event.id, event.finer = seen, 0
-        event.tick, event.lots = windows[row, s, level, 0], windows[row, s, level, 1]
-        seen = event.tick
-        at += 1
-    return at
+        tick, lots = windows[row, s, level, 0], windows[row, s, level, 1]
+        at = say(out, at, time, side, seen, tick, lots)
+        seen = tick
+    return say(out, at, time, side, seen, -side * LARGEST_TICK, 0) if emptied(windows, row, s) else at
+
+
+@compiled
+def say(out: Events, at: int, time: int, side: int, seen: int, tick: int, lots: int) -> int:
+    """Writes a REVEAL to out[at]; returns where the next event goes."""
+    event = out[at]
+    event.time, event.kind, event.side = time, REVEAL, side
+    event.id, event.finer = seen, 0
+    event.tick, event.lots = tick, lots
+    return at + 1
 
 
 @compiled

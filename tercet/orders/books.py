@@ -5,17 +5,17 @@ says FILLED frees nothing before the fills have come; what fills late, under an 
 asked for it; what a bust takes back has moved the price and the volume all the same.
 """
 
-import math
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from tercet.market.instruments import LARGEST_SIZE
 from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
 from tercet.orders import exposure
+from tercet.orders.clock import ALWAYS, NEVER
 from tercet.orders.executions import AMENDS, EXECUTIONS, Executions
-from tercet.orders.firm import ALWAYS, FOREIGN, Firm
+from tercet.orders.firm import FOREIGN, Firm
+from tercet.orders.reports import Line, excess, misattributed, senseless
 
 SAME: Final = ("order", "side", "lots", "price", "happening")  # in a report of an execution that comes again
 ENDS: Final = (Happening.CANCELED, Happening.REJECTED, Happening.EXPIRED, Happening.DONE_FOR_DAY)
@@ -44,6 +44,7 @@ class Execution(msgspec.Struct, frozen=True):
     lots: int
     price: float
     fee: float
+    day: int  # when the day of losses ends in which it was counted
 
 
 class Kept(msgspec.Struct):
@@ -66,6 +67,7 @@ class Books:
         self.filled: dict[str, int] = {}  # after busts and corrections
         self.executed: dict[str, int] = {}  # of every fill ever reported
         self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
+        self.lines: dict[str, Line] = {}  # by each id of theirs
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
         self.wanted: dict[str, int] = {}  # lots that children have asked for, by their parent's id, known or not yet
@@ -80,15 +82,21 @@ class Books:
 
     def place(self, message: Child | Replace, sent: Child) -> None:
         """A message is on its way; `sent` is what will work in the market. Its exposure is reserved already."""
-        self.owners[message.id] = sent
         if isinstance(message, Replace):
+            self.owners[message.id], self.lines[message.id] = sent, self.lines[message.target]
+            self.lines[message.id].extend(sent.side, message.lots, sent.tick)
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
             return
+        self.remember(sent)
         self.rows[sent.id], self.open[sent.id] = self.firm.take_row(), sent
         self.filled[sent.id] = self.executed[sent.id] = 0
         if sent.parent is not None:
             self._ask(sent.parent, sent.lots)
+
+    def remember(self, child: Child) -> None:
+        """An order of ours: what is traded on its id is expected."""
+        self.owners[child.id], self.lines[child.id] = child, Line(child.lots, child.tick or 0)
 
     def cancelling(self, cancel: Cancel) -> None:
         """A cancel is on its way, by whose id the venue may answer; a cancel under an id that is another's says nothing about that one."""
@@ -116,20 +124,24 @@ class Books:
             self.alert("reconciliation", f"symbol.{report.symbol}", f"a report of {report.symbol!r}, which has no limits", report.time)
             return
         if fault := senseless(report) or self._contradiction(report):
-            self.firm.instruments[self.firm.symbols[report.symbol]]["unequal"] = 1
-            self.alert("reconciliation", f"symbol.{report.symbol}", f"report {report.exec_id}: {fault}", report.time)
+            self._block(report, fault)
             return
         order = self._present(report.order)
         if report.happening in EXECUTIONS:
             self._execution(report, order)
         elif report.happening == Happening.REPLACE_REJECTED or (report.happening == Happening.REJECTED and report.order in self.replaces):
             if self._new(report):
-                self._stay(order, report.time)
+                self._stay(order, self.firm.window_time(report.time))
         elif report.happening in ENDS or (report.happening == Happening.STATUS and report.state in ENDED):
-            self._end(order, self._meant(report.order), report.time)
+            self._end(order, self._meant(report.order), self.firm.window_time(report.time))
         elif report.happening == Happening.REPLACED and self._new(report):
             self._replaced(report)
         self._settle(report)
+
+    def _block(self, report: Report, fault: str) -> None:
+        """What has come of the symbol is not what we think: nothing new goes until positions were compared."""
+        self.firm.instruments[self.firm.symbols[report.symbol]]["unequal"] = 1
+        self.alert("reconciliation", f"symbol.{report.symbol}", f"report {report.exec_id}: {fault}", report.time)
 
     def _contradiction(self, report: Report) -> str:
         if report.happening not in EXECUTIONS:
@@ -137,8 +149,8 @@ class Books:
         first, owner = self._executions.reports.get(report.exec_id), self._owner(report.order)
         if first is not None and any(getattr(first, name) != getattr(report, name) for name in SAME):
             return f"came twice, as {first.lots} lots at {first.price} and as {report.lots} at {report.price}; expected the same"
-        if report.happening == Happening.FILLED and owner is not None and (owner.side, owner.symbol) != (report.side, report.symbol):
-            return f"side was {report.side} of {report.symbol}; expected its order's, {owner.side} of {owner.symbol}"
+        if owner is not None and (fault := misattributed(report, owner)):
+            return fault
         round = report.happening in AMENDS and self._executions.top(str(report.refers_to)) == report.exec_id
         return "refers to itself in the end; expected another execution" if round else ""
 
@@ -165,6 +177,7 @@ class Books:
             return
         fill, tops = report.happening == Happening.FILLED, sorted(known.joined(report))
         before = [self._booked.pop(top) for top in tops if top in self._booked]
+        profit = [self._profit(execution) for execution in before]
         for execution in before:
             self._book(execution, -1)
         known.take(report)
@@ -174,8 +187,10 @@ class Books:
             owner, counted = self._owner(known.reports.get(top, last).order), last.lots
             strategy = owner.strategy if owner else last.strategy
             named = strategy if strategy in self.firm.strategies else FOREIGN
-            self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee)
+            self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee, self.firm.day_ends)
             self._book(self._booked[top], 1)
+        for execution, was in zip(before, profit, strict=True):
+            self._settle_price(execution, was)
         if kept := self._keep([self._kept.pop(one) for one in tops if one in self._kept], last, report):
             self._kept[top] = kept
         more = counted - sum(execution.lots for execution in before)
@@ -185,9 +200,27 @@ class Books:
             if fill:  # a stop that has filled waits no longer
                 self.executed[order] += report.lots
                 resting["stop"] = 0
-            self._fit(order, int(resting["tick"]), report.time)
+            self._fit(order, int(resting["tick"]), self.firm.window_time(report.time))
         elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
             self._ask(sent.parent, more)
+        line = self.lines.get(self._meant(report.order))
+        if line is not None and fill:
+            line.executed += report.lots
+        if fault := excess(report, line):
+            self._block(report, fault)
+
+    def _profit(self, execution: Execution) -> float:
+        firm = self.firm
+        return float(firm.cells[firm.strategies[execution.strategy], firm.symbols[execution.symbol]]["profit"])
+
+    def _settle_price(self, undone: Execution, was: float) -> None:
+        """What is held is worth no price of a print that is gone, and what an earlier day has lost by one is not won back today."""
+        firm = self.firm
+        rest = (one.price for one in reversed(self._booked.values()) if one.symbol == undone.symbol)
+        firm.value_by_fills(undone.symbol, next(rest, 0.0))
+        if undone.day not in (NEVER, firm.day_ends) and (gain := self._profit(undone) - was) > 0.0:
+            places = firm.strategies[undone.strategy], firm.symbols[undone.symbol]
+            exposure.earn(firm.scopes, firm.instruments, firm.cells, *places, -gain)
 
     def _keep(self, before: list[Kept], last: Report, report: Report) -> Kept | None:
         """Count what a trade has done to price and volume: a bust takes nothing of it back, a correction puts other terms in its place."""
@@ -199,10 +232,10 @@ class Books:
             if kept is not None and (kept.symbol, kept.side) == (terms.symbol, side):
                 exposure.amend(symbols, place, side, kept.number, lots, price)
             else:
-                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, report.time), 0)
+                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, self.firm.window_time(report.time)), 0)
             largest = max(lots, report.lots if report.happening != Happening.BUSTED else 0)
             if largest > most:
-                self.firm.traded(terms.symbol, 0, report.time, largest - most)
+                self.firm.traded(terms.symbol, 0, self.firm.window_time(report.time), largest - most)
                 most = largest
         if kept is None:
             return None
@@ -283,9 +316,9 @@ class Books:
         self.rows[asked.id], self.open[asked.id] = row, kept
         self.filled[asked.id], self.executed[asked.id] = self.filled[order], self.executed[order]
         if asked.id in self._over:
-            self._end(asked.id, asked.id, report.time)
+            self._end(asked.id, asked.id, self.firm.window_time(report.time))
         else:
-            self._fit(asked.id, kept.tick or 0, report.time)
+            self._fit(asked.id, kept.tick or 0, self.firm.window_time(report.time))
 
     def _stay(self, order: str, now: int) -> None:
         """The venue has refused a replacement: the order stands as it was."""
@@ -300,6 +333,15 @@ class Books:
             self._end(order, order, now)
         else:
             self._fit(order, self.open[order].tick or 0, now)
+
+    def unsent(self, id: str, now: int) -> None:
+        """An order or a replacement that never left: as if it had not been asked for."""
+        if id in self.replaces:
+            self._stay(self.replaces[id].target, now)
+        elif id in self.open:
+            self._end(id, id, now)
+        self.owners.pop(id, None)
+        self.lines.pop(id, None)
 
     # What nobody has answered for -----------------------------------------------------------------------------------------------------
 
@@ -318,18 +360,3 @@ class Books:
         for order in {report.order, self._present(report.order)}:
             if not silent and order in self._unknown:
                 self.firm.instruments[self.firm.symbols[self._unknown.pop(order)]]["unknown"] -= 1
-
-
-def senseless(report: Report) -> str:
-    """What no report can mean, in a sentence; empty where it makes sense."""
-    if not (math.isfinite(report.price) and math.isfinite(report.fee)):
-        return f"price was {report.price} and fee {report.fee}; expected numbers"
-    if type(report.lots) is not int or not 0 <= report.lots <= LARGEST_SIZE or report.side not in (1, -1):
-        return f"lots were {report.lots} and side {report.side}; expected a whole number, and 1 or -1"
-    if type(report.time) is not int or not 0 <= report.time <= ALWAYS:
-        return f"time was {report.time}; expected whole ns since the epoch"
-    if report.happening == Happening.FILLED and report.lots == 0:
-        return "lots were 0; expected 1 or more"
-    if report.happening in AMENDS and not report.refers_to:
-        return "refers to no execution; expected its exec_id"
-    return ""

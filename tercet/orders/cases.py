@@ -17,11 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from tercet.errors import BadInput, at_row
-from tercet.market.instruments import Instrument
-from tercet.messages import Approved, Cancel, Child, Command, Refused, Replace, Report
+from tercet.market.instruments import LARGEST_SIZE, Instrument
+from tercet.messages import Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
 from tercet.orders import supervision
 from tercet.orders.checks import BROKEN, CONFORMITY, RULES
-from tercet.orders.firm import ALWAYS
+from tercet.orders.clock import ALWAYS
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, changed
 
@@ -228,7 +228,11 @@ class Scene:
 
     def _set_reports(self, reports: list[dict[str, Any]]) -> None:
         for report in reports:
-            self.gate.hear(msgspec.convert({"time": self.clock, "account": "", **report}, Report))
+            heard = _report(self.gate, report, self.clock)
+            if heard.order not in self.gate.books.owners:  # one of ours, sent and filled before
+                terms = {name: getattr(heard, name) for name in ("strategy", "account", "symbol", "side", "time")}
+                self.gate.books.remember(Child(id=heard.order, venue="", lots=LARGEST_SIZE, kind=Kind.MARKET, **terms))
+            self.gate.hear(heard)
 
     def _set_messages(self, messages: dict[str, int]) -> None:
         for strategy, count in messages.items():
@@ -261,6 +265,12 @@ class Scene:
         self.gate.admit = broken
 
 
+def _report(gate: Gate, said: dict[str, Any], now: int) -> Report:
+    """A report as a case tells it: of its order's account where it names none."""
+    owner = gate.books.owners.get(str(said.get("order")))
+    return msgspec.convert({"time": now, "account": owner.account if owner else "", **said}, Report)
+
+
 def command(gate: Gate, said: dict[str, Any], now: int) -> int:
     """Carry out what a person or a watcher does; returns how many orders are to be cancelled."""
     kind, by = said["act"], said.get("by", "")
@@ -279,7 +289,7 @@ def command(gate: Gate, said: dict[str, Any], now: int) -> int:
     elif kind == "time_out":
         gate.timed_out(said["order"], now)
     elif kind == "report":
-        gate.hear(msgspec.convert({"time": now, "account": "", **said["report"]}, Report))
+        gate.hear(_report(gate, said["report"], now))
     else:
         return len(supervision.act(gate, msgspec.convert({"time": now, **said}, Command)))
     return 0

@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
-from tercet.orders import checks, exposure
-from tercet.orders.checks import CELL, RESTING, SCOPE, SYMBOL, WINDOWS
+from tercet.orders import checks, clock, exposure
+from tercet.orders.checks import AHEAD, CELL, RESTING, SCOPE, SYMBOL, WINDOWS
+from tercet.orders.clock import ALWAYS, NEVER, NS
 from tercet.orders.limits import OLDEST_POSTURE, Limits, Scope
 from tercet.orders.tightening import ALL, BLIND, Shares, worse
 
-NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
-NEVER, ALWAYS = -(2**62), 2**62
 FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
 PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
 
@@ -33,7 +32,8 @@ class Firm:
         self.cells = np.zeros((len(self.strategies), len(self.symbols)), CELL)
         self.resting, self.used, self._free = np.zeros(64, RESTING), 0, list(range(63, -1, -1))
         self.windows = np.zeros(1, WINDOWS)
-        self.day_ends = NEVER
+        self.clock, self.day_ends = NEVER, NEVER  # ours, as last read
+        self._day_before: tuple[int, NDArray[np.float64], NDArray[np.float64]] | None = None  # its end, peaks, and cash since taken out
         self.models: dict[str, str] = {}  # the one that each strategy has told of
         self.shares, self.state, self.posture_time, self.blind = ALL, "", NEVER, False  # what the last posture leaves of the limits
         self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
@@ -128,19 +128,70 @@ class Firm:
         """
         if now < self.day_ends:
             return False
-        first, start = self.day_ends == NEVER, int(self.limits.windows.day_s * NS)
-        self.day_ends = now - (now - start) % DAY + DAY
-        if not first:
-            exposure.begin_day(self.scopes, self.instruments, self.cells)
-        return not first
+        ended, self.day_ends = self.day_ends, self._end_of_day(now)
+        if ended == NEVER:
+            return False
+        cash, peaks = self.cells["cash"].copy(), self.scopes["peak"].copy()
+        exposure.begin_day(self.scopes, self.instruments, self.cells)
+        self._day_before = ended, peaks, cash - self.cells["cash"]
+        return True
+
+    def _end_of_day(self, now: int) -> int:
+        start = int(self.limits.windows.day_s * NS)
+        return now - (now - start) % DAY + DAY
+
+    def read_clock(self, now: int) -> int:
+        """Our time, for the watch and for each order. It does not go back, but where it had jumped ahead: what was dated then counts as of
+        now.
+        """
+        if self.clock == NEVER:
+            self._date_back(now + clock.VENUE_AHEAD)
+        elif now < self.clock:
+            if self.clock - now <= clock.STILL:
+                return self.clock
+            self._step_back(now)
+        self.clock = now
+        if now >= self.day_ends:
+            self.tick(now)
+        return now
+
+    def _step_back(self, now: int) -> None:
+        self._date_back(now)
+        if self._day_before is not None and now < self._day_before[0]:
+            _, peaks, cash = self._day_before
+            for strategy, symbol in np.ndindex(self.cells.shape):
+                exposure.earn(self.scopes, self.instruments, self.cells, strategy, symbol, float(cash[strategy, symbol]))
+            self.scopes["peak"] = np.maximum(peaks, self.scopes["peak"])
+            self._day_before = None
+        self.day_ends = min(self.day_ends, self._end_of_day(now))
+        if self.posture_time > now + AHEAD:
+            self.posture_time = NEVER
+            self.lose_sight()
+
+    def _date_back(self, now: int) -> None:
+        clock.date_back(self.scopes, self.instruments, max(1, int(self.windows["volume"][0]) // checks.BUCKETS), now)
+
+    def window_time(self, reported: int) -> int:
+        """When something that a venue has dated counts in our windows."""
+        return clock.window_time(reported, self.clock)
 
     # What the world says -------------------------------------------------------------------------------------------------------------
 
     def mark(self, symbol: str, bid: int, ask: int, now: int) -> None:
-        """The best prices of an instrument, 0 where a side is empty."""
+        """The best prices of an instrument, 0 where a side is empty; nothing where a newer one is known."""
         place = self._symbol(symbol)
         refuse_no_time(now, f"mark of {symbol}")
+        if clock.out_of_date(now, int(self.instruments["marked"][place]), self.clock):
+            return
         exposure.mark(self.scopes, self.instruments, self.cells, place, bid, ask, now)
+
+    def value_by_fills(self, symbol: str, price: float) -> None:
+        """While there has been no mark, what is held is worth the last own price that stands; 0 where none does."""
+        place = self._symbol(symbol)
+        if self.instruments["marked"][place] < 0 and self.instruments["reference"][place] != price:
+            self.instruments["reference"][place] = price
+            for strategy in range(len(self.strategies)):
+                exposure.earn(self.scopes, self.instruments, self.cells, strategy, place, 0.0)
 
     def phase(self, symbol: str, phase: str, band: tuple[int, int] | None = None) -> None:
         """The phase of an instrument's session (closed, open, auction, halted), and the venue's price band where it is another."""

@@ -6,6 +6,7 @@ that were missed come by the venue's resend or drop copy, through `receive` like
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tercet.errors import TercetError
-from tercet.messages import Approved, Cancel, Child, Happening, OrderState, Report
+from tercet.messages import Approved, Cancel, Child, Happening, OrderState, Refused, Report
 from tercet.orders.chain import ACTS, INTENTS, KIND_OF, Act, Intent, Sent, decoded, walk
 from tercet.orders.journal import Journal, Store, Ticket, open_store
 
@@ -26,8 +27,15 @@ _SAYS: Final = frozenset(KIND_OF[kind] for kind in ACTS)
 EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)  # a tuple: an enum's hash is slow
 
 
+ALONE: Final = "another order of its batch cannot be sent; expected all of them or none"
+
+
 class NotSent(TercetError):
-    """An intent that was not sent."""
+    """Intents that were not sent, for sure: `refused` names each, for the gate to free what it has reserved for them."""
+
+    def __init__(self, text: str, refused: tuple[Refused, ...] = ()) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class Gateway(Protocol):
@@ -173,26 +181,25 @@ class Outbox:
     def send(self, approved: Sequence[Approved]) -> None:
         """Writes intents, waits until they are durable, and sends them in order.
 
-        NotSent, with none written, for what the gate has not approved, an id that was used before, a symbol in doubt (cancels go through)
-        or a target that nobody knows. An error of the journal sends none, one of the gateway none of those that follow; those that nobody
-        has answered are then in doubt.
+        Orders go together or not at all, each cancel by itself. NotSent, once the rest has gone and the refusals are written, for what the
+        gate has not approved, or before a kill or too long ago, an id that was used before, a symbol in doubt (cancels go through) or a
+        target that nobody knows; `Gate.unsent` takes what it names. An error of
+        the journal sends no order, one of the gateway none of those that follow; those that nobody has answered are then in doubt.
         """
         if unchecked := [one for one in approved if type(one) is not Approved]:
             raise NotSent(f"{unchecked[0]!r} is not approved; expected what the gate has let through")
-        messages = [one.message for one in approved]
         with self._lock:
-            self._refuse(messages)
-            for message in messages:
-                self._open.intend(message)
-            ticket = self._queued(messages)  # under the lock: the journal has intents in the order of the fold
-        try:
-            ticket.result()
-            for one in approved:
-                self._gateway.send(one)
-                self._journal.append((Sent(one.message.id),))
-        except BaseException:
-            self._doubt_all(messages)
-            raise
+            going, refused = self._sort_out(approved)
+            for one in going:
+                self._open.intend(one.message)
+            ticket = self._queued(going, refused)  # under the lock: the journal has intents in the order of the fold
+        if ticket is not None:
+            self._wait_for(ticket, going)
+        self._hand_over(going)
+        if refused:
+            first = sorted(refused, key=lambda one: one.text.endswith(ALONE))  # the causes before what they have kept back
+            text = "; ".join(one.text for one in first[:3]) + (f"; and {len(first) - 3} more" if len(first) > 3 else "")
+            raise NotSent(text, tuple(refused))
 
     def receive(self, reports: Sequence[Report]) -> list[Report]:
         """Writes reports, waits until they are durable, and returns those to act on: no execution that is written already.
@@ -220,16 +227,51 @@ class Outbox:
         with self._lock:
             return self._open.blocked
 
-    def _queued(self, messages: Sequence[Intent]) -> Ticket:
+    def _queued(self, going: Sequence[Approved], refused: Sequence[Refused]) -> Ticket | None:
+        rows = [*(one.message for one in going), *refused]
         try:
-            return self._journal.append(messages)
+            return self._journal.append(rows) if rows else None
         except BaseException:
-            self._doubt_all(messages)
+            self._cancel_unwritten(going)
             raise
 
-    def _doubt_all(self, messages: Sequence[Intent]) -> None:
-        for message in messages:
-            self.doubt(message.id)
+    def _wait_for(self, ticket: Ticket, going: Sequence[Approved]) -> None:
+        try:
+            ticket.result()
+        except BaseException:
+            self._cancel_unwritten(going)
+            raise
+
+    def _cancel_unwritten(self, going: Sequence[Approved]) -> None:
+        """What cannot be written is not sent, but for cancels: a full disk must not keep anybody's orders in the market."""
+        self._doubt_all(going)
+        for one in going:
+            if isinstance(one.message, Cancel):
+                with suppress(Exception):
+                    self._gateway.send(one)
+
+    def _hand_over(self, going: Sequence[Approved]) -> None:
+        """To the gateway, in order: after an order that failed no other goes, and every cancel does."""
+        errors: list[Exception] = []
+        for one in going:
+            cancels = isinstance(one.message, Cancel)
+            if errors and not cancels:
+                continue
+            try:
+                self._gateway.send(one)
+                self._journal.append((Sent(one.message.id),))
+            except Exception as error:  # raised below, once the cancels have gone
+                errors.append(error)
+            except BaseException:
+                self._doubt_all(going)
+                raise
+        if errors:
+            self._doubt_all(going)
+            raise errors[0]
+
+    def _doubt_all(self, going: Sequence[Approved]) -> None:
+        for one in going:
+            self.doubt(one.message.id)
 
     def _is_new(self, report: Report) -> bool:
         if report.happening not in EXECUTIONS:
@@ -239,21 +281,40 @@ class Outbox:
         self._heard.add(packed)
         return not known
 
-    def _refuse(self, messages: Sequence[Intent]) -> None:
+    def _sort_out(self, approved: Sequence[Approved]) -> tuple[list[Approved], list[Refused]]:
+        """What goes, in order, and why the rest does not: without one of the orders goes none of them."""
         fresh: dict[str, str] = {}
-        blocked = self._open.blocked
-        for message in messages:
-            if message.id in self._open.symbols or message.id in fresh:
-                raise NotSent(f"order {message.id}: its id was used before; expected a new one")
-            symbol = self._symbol(message, fresh)
-            if symbol is None:
-                raise NotSent(f"order {message.id}: its target is unknown; expected an order of this journal")
-            if symbol in blocked and not isinstance(message, Cancel):
-                raise NotSent(f"order {message.id}: {symbol} is blocked by an order that is UNKNOWN; expected that to be resolved first")
-            fresh[message.id] = symbol
+        problems = [self._problem(one, fresh) for one in approved]
+        if any(problem and not isinstance(one.message, Cancel) for one, problem in zip(approved, problems, strict=True)):
+            fresh = {}
+            problems = [
+                self._problem(one, fresh) if isinstance(one.message, Cancel) else problem or f"order {one.message.id}: {ALONE}"
+                for one, problem in zip(approved, problems, strict=True)
+            ]
+        pairs = list(zip(approved, problems, strict=True))
+        return [one for one, problem in pairs if not problem], [_refusal(one, problem) for one, problem in pairs if problem]
+
+    def _problem(self, one: Approved, fresh: dict[str, str]) -> str:
+        """Why a message cannot be sent, in a sentence; empty where it can: its symbol is then among the `fresh`, by its id."""
+        message = one.message
+        if void := one.void:
+            return f"order {message.id}: {void}"
+        if message.id in self._open.symbols or message.id in fresh:
+            return f"order {message.id}: its id was used before; expected a new one"
+        symbol = self._symbol(message, fresh)
+        if symbol is None:
+            return f"order {message.id}: its target is unknown, {getattr(message, 'target', '')}; expected an order of this journal"
+        if symbol in self._open.blocked and not isinstance(message, Cancel):
+            return f"order {message.id}: {symbol} is blocked by an order that is UNKNOWN; expected that to be resolved first"
+        fresh[message.id] = symbol
+        return ""
 
     def _symbol(self, message: Intent, fresh: dict[str, str]) -> str | None:
         """The symbol that an intent is about; None where its target is neither in the journal nor among the `fresh` before it."""
         if isinstance(message, Child):
             return message.symbol
         return fresh.get(message.target) or self._open.symbols.get(message.target)
+
+
+def _refusal(one: Approved, problem: str) -> Refused:
+    return Refused(id=one.message.id, rule="not_sent", limit=0.0, was=1.0, time=one.time, text=problem)

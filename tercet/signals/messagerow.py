@@ -50,7 +50,8 @@ def fine(message, count, after, most_lots, most_tick):
         if kind < ADD or kind > REVEAL or (kind == REVEAL) == (i == 0) or event.time < after:
             return False
         after = event.time
-        if kind not in (HALT, CROSS) and (abs(event.side) != 1 or not 0 < event.lots <= most_lots or abs(event.tick) > most_tick):
+        fewest = 0 if kind == REVEAL else 1
+        if kind not in (HALT, CROSS) and (abs(event.side) != 1 or not fewest <= event.lots <= most_lots or abs(event.tick) > most_tick):
             return False
     return count > 0
 
