@@ -1,8 +1,10 @@
 """Every message between packages, in the order in which they flow. All are frozen."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from time import monotonic_ns
+from typing import Any, cast
 
 import msgspec
 
@@ -132,7 +134,9 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     lifetime: Lifetime = Lifetime.DAY
     expires: int | None = None
     parent: str | None = None
-    short: bool = False
+    short: bool = False  # the mark of a sale of what is not held
+    trader: str = ""  # who answers for it
+    algorithm: str = ""  # what decided it
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,16 +233,43 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 GATE_STAMP = object()  # the gate's alone: a test looks for who else names it
 
 
-class Approved:
-    """A message that the gate has let through: the only thing that a gateway takes."""
+class Approved(tuple[Any, ...]):
+    """A message that the gate has let through: the only thing that a gateway takes, and nobody can change it."""
 
-    __slots__ = ("message", "time", "waived")
+    __slots__ = ()
 
-    def __init__(self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None) -> None:
+    def __new__(
+        cls, message: Child | Replace | Cancel, time: int, stamp: object, waived: str = "", overtaken: Callable[[], bool] = lambda: False
+    ) -> "Approved":
         """Raises TypeError for everybody but the gate."""
         if stamp is not GATE_STAMP:
             raise TypeError("only the gate approves: expected an Approved from Gate.check")
-        self.message, self.time, self.waived = message, time, waived
+        return tuple.__new__(cls, (message, time, waived, overtaken, monotonic_ns()))
+
+    @property
+    def message(self) -> "Child | Replace | Cancel":
+        """What may be sent: as it was judged."""
+        return cast("Child | Replace | Cancel", self[0])
+
+    @property
+    def time(self) -> int:
+        """When it was judged, by the clock of who asked."""
+        return int(self[1])
+
+    @property
+    def waived(self) -> str:
+        """The control that named people have overridden for it; empty: none."""
+        return str(self[2])
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether what it belongs to was killed, reduced or halted since."""
+        return bool(self[3]())
+
+    @property
+    def age(self) -> int:
+        """ns since it was approved, by a clock that never goes back."""
+        return monotonic_ns() - int(self[4])
 
 
 class Act(StrEnum):
@@ -277,6 +308,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     own: int
     theirs: int
     time: int
+    of: str = "position"  # in lots; or "orders": how many are the same, of how many
 
 
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):

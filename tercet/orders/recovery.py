@@ -27,6 +27,7 @@ _SAYS: Final = frozenset(KIND_OF[kind] for kind in ACTS)
 EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)  # a tuple: an enum's hash is slow
 
 
+MOST_AGE_S: Final = 5.0
 ALONE: Final = "another order of its batch cannot be sent; expected all of them or none"
 
 
@@ -161,7 +162,9 @@ def _read(store: Store) -> Recovered:
 class Outbox:
     """The only way out: durable first, sent second, and nothing on a symbol in doubt. Safe to call from any thread."""
 
-    def __init__(self, journal: Journal, gateway: Gateway, recovered: Recovered) -> None:
+    def __init__(self, journal: Journal, gateway: Gateway, recovered: Recovered, most_age_s: float = MOST_AGE_S) -> None:
+        """An approval older than `most_age_s` is no longer sent: the market that it was judged in is gone."""
+        self._most_age = int(most_age_s * 1e9)
         self._journal, self._gateway, self._open, self._heard = journal, gateway, recovered.open, recovered.heard
         self._lock = threading.RLock()
 
@@ -252,6 +255,8 @@ class Outbox:
             if errors and not cancels:
                 continue
             try:
+                if not cancels and one.overtaken:  # while it was being written
+                    raise NotSent(self._stale(one))
                 self._gateway.send(one)
                 self._journal.append((Sent(one.message.id),))
             except Exception as error:  # raised below, once the cancels have gone
@@ -296,9 +301,22 @@ class Outbox:
         symbol = self._symbol(message, fresh)
         if symbol is None:
             return f"order {message.id}: its target is unknown, {getattr(message, 'target', '')}; expected an order of this journal"
-        if symbol in self._open.blocked and not isinstance(message, Cancel):
+        if isinstance(message, Cancel):
+            fresh[message.id] = symbol
+            return ""
+        if symbol in self._open.blocked:
             return f"order {message.id}: {symbol} is blocked by an order that is UNKNOWN; expected that to be resolved first"
+        if stale := self._stale(one):
+            return stale
         fresh[message.id] = symbol
+        return ""
+
+    def _stale(self, one: Approved) -> str:
+        """Why an approval counts no longer, in a sentence; empty where it does."""
+        if one.overtaken:
+            return f"order {one.message.id}: approved before a kill, a halt or a reduction; expected an approval of after it"
+        if one.age > self._most_age:
+            return f"order {one.message.id}: approved {one.age / 1e9:.1f} s ago; expected {self._most_age / 1e9:g} s at most"
         return ""
 
     def _symbol(self, message: Intent, fresh: dict[str, str]) -> str | None:

@@ -43,7 +43,7 @@ def retake(gate: Gate, recovered: Recovered, now: int) -> None:
 
 def _tick(gate: Gate, now: int, modes: dict[str, int]) -> None:
     """A new day forgets the modes that its own fills have led to, and none that people were alerted to."""
-    if now != NEVER and gate.firm.tick(now):
+    if now != NEVER and gate.firm.tick(now, sure=True):  # as it was written
         gate.firm.scopes["mode"] = ACTIVE
         for scope, mode in modes.items():
             gate.firm.scope(scope)["mode"] = mode
