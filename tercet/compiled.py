@@ -6,6 +6,7 @@ package, and of numba's flags. A file that is damaged is made anew, and where no
 """
 
 import hashlib
+import importlib
 import os
 import pickle
 import re
@@ -177,12 +178,18 @@ def say_once(kind: str, sentence: str) -> None:
 def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     """`numba.njit`, cached in `cache_folder()`, without the GIL and with C division; used bare or with a signature.
 
+    What a user writes outside of the package runs with bounds checks: an index outside its array raises IndexError there.
+
     `forceinline=True` is for what a hot loop calls from one place: LLVM leaves those calls standing, and a crowd is a quarter slower.
     `inline="always"` spares a caller's only callee its own machine code: each level of calls is optimised with all that lies below it.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        asked = {"forceinline": False} | options  # or what a forced one is the first to call would inherit it, and all below that
+        ours = Path(function.__code__.co_filename).is_relative_to(PACKAGE)
+        asked = {
+            "forceinline": False,
+            "boundscheck": None if ours else True,
+        } | options  # or what a forced one is the first to call would inherit it, and all below that
         made = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=not types, **asked)(function)
         if config.DISABLE_JIT:
             return made
@@ -198,6 +205,18 @@ def compiled(*signature: Any, **options: Any) -> Callable[..., Any]:
     bare = len(signature) == 1 and not options and callable(signature[0]) and hasattr(signature[0], "__code__")
     types: tuple[Any, ...] = () if bare else signature
     return decorate(signature[0]) if bare else decorate
+
+
+def reference(function: Any) -> Any:
+    """A function as it is pickled: by module and name where another process finds it so, or else as numba pickles it."""
+    module, name = function.__module__, function.__name__
+    found = module != "__main__" and getattr(sys.modules.get(module), name, None) is function
+    return (module, name) if found else function
+
+
+def referred(kept: Any) -> Any:
+    """The function of a reference."""
+    return getattr(importlib.import_module(kept[0]), kept[1]) if isinstance(kept, tuple) else kept
 
 
 def one_version(function: Any) -> Any:

@@ -1,10 +1,9 @@
 """Every message between packages, in the order in which they flow. All are frozen."""
 
-from collections.abc import Callable
 from enum import StrEnum
 from math import isfinite
 from time import monotonic_ns
-from typing import Any, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -233,43 +232,62 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 GATE_STAMP = object()  # the gate's alone: a test looks for who else names it
 
 
-class Approved(tuple[Any, ...]):
-    """A message that the gate has let through: the only thing that a gateway takes, and nobody can change it."""
+class Era:
+    """What a gate's approvals hold for: a kill, a halt or other limits end it, and with it all that was approved before."""
 
-    __slots__ = ()
+    __slots__ = ("number",)
 
-    def __new__(
-        cls, message: Child | Replace | Cancel, time: int, stamp: object, waived: str = "", overtaken: Callable[[], bool] = lambda: False
-    ) -> "Approved":
+    def __init__(self) -> None:
+        """The first one."""
+        self.number = 0
+
+
+LONGEST_APPROVAL: Final = 5 * 10**9  # ns that may pass between the gate and the wire, by a clock that nobody sets
+
+
+class Approved:
+    """A message that the gate has let through, sealed: the only thing that a gateway takes, in its era and for a few seconds."""
+
+    __slots__ = ("_bounds", "message", "time", "waived")
+    _bounds: tuple[int, Era | None, int]  # when it was made, and in which era
+    message: Child | Replace | Cancel
+    time: int
+    waived: str
+
+    def __init__(
+        self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None, era: Era | None = None
+    ) -> None:
         """Raises TypeError for everybody but the gate."""
         if stamp is not GATE_STAMP:
             raise TypeError("only the gate approves: expected an Approved from Gate.check")
-        return tuple.__new__(cls, (message, time, waived, overtaken, monotonic_ns()))
+        for name, value in (("message", message), ("time", time), ("waived", waived)):
+            _write(self, name, value)
+        _write(self, "_bounds", (monotonic_ns(), era, era.number if era is not None else 0))
+
+    def __setattr__(self, name: str, value: object = None) -> None:
+        """Raises AttributeError: what is sent is what was judged."""
+        raise AttributeError(f"{name} of an Approved cannot be changed: what is sent is what the gate has judged")
+
+    __delattr__ = __setattr__
+
+    def __reduce__(self) -> str:
+        """Raises TypeError: an approval is neither copied nor kept."""
+        raise TypeError("an Approved is neither copied nor stored; expected another check")
 
     @property
-    def message(self) -> "Child | Replace | Cancel":
-        """What may be sent: as it was judged."""
-        return cast("Child | Replace | Cancel", self[0])
+    def void(self) -> str:
+        """Why it may be sent no longer, in a sentence; empty while it may. A cancel always may."""
+        made, era, number = self._bounds
+        if isinstance(self.message, Cancel):
+            return ""
+        if era is not None and era.number != number:
+            return "it was approved before a kill, a halt or a change of limits; expected another check"
+        if (age := monotonic_ns() - made) > LONGEST_APPROVAL:
+            return f"it was approved {age / 1e9:.1f} s ago; expected {LONGEST_APPROVAL / 1e9:g} s at most, or another check"
+        return ""
 
-    @property
-    def time(self) -> int:
-        """When it was judged, by the clock of who asked."""
-        return int(self[1])
 
-    @property
-    def waived(self) -> str:
-        """The control that named people have overridden for it; empty: none."""
-        return str(self[2])
-
-    @property
-    def overtaken(self) -> bool:
-        """Whether what it belongs to was killed, reduced or halted since."""
-        return bool(self[3]())
-
-    @property
-    def age(self) -> int:
-        """ns since it was approved, by a clock that never goes back."""
-        return monotonic_ns() - int(self[4])
+_write: Final = object.__setattr__
 
 
 class Act(StrEnum):

@@ -1,8 +1,6 @@
 """The gate where several act at once, where clocks are wrong, and what an approval is worth later."""
 
 import threading
-import time
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,13 +11,11 @@ from test_gate import CLOCK, child, gate, report
 
 from tercet.bench.gauntlet import LIMITS
 from tercet.errors import BadInput
-from tercet.messages import Act, Approved, Cancel, Command, Happening, Kind, Refused
+from tercet.messages import Act, Approved, Command, Happening, Kind, Refused
 from tercet.orders.cases import read
 from tercet.orders.checks import RULES
-from tercet.orders.journal import open_journal
 from tercet.orders.limits import parse
-from tercet.orders.recovery import NotSent, Outbox, recover
-from tercet.orders.supervision import act, watch
+from tercet.orders.supervision import act
 from tercet.orders.wording import SENTENCES
 
 NS = 10**9
@@ -55,53 +51,19 @@ def test_what_was_approved_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("scope", ["firm", "desk.cash", "strategy.alpha", "symbol.ONE"])
-def test_an_approval_from_before_a_kill_is_overtaken_even_after_arming(scope: str) -> None:
+def test_an_approval_from_before_a_kill_counts_no_longer_even_after_arming(scope: str) -> None:
     tried = gate()
     before = tried.check(child(1), CLOCK)
     assert isinstance(before, Approved)
-    assert not before.overtaken
+    assert not before.void
     act(tried, Command(act=Act.KILL, scope=scope, by="ann", time=CLOCK))
-    assert before.overtaken
+    assert before.void
     for kind, by in ((Act.ARM, "ann"), (Act.CONFIRM, "bob")):
         act(tried, Command(act=kind, scope=scope, by=by, time=CLOCK))
-    assert before.overtaken
+    assert before.void
     after = tried.check(child(2, lots=110), CLOCK)
     assert isinstance(after, Approved)
-    assert not after.overtaken
-
-
-def test_an_approval_is_not_overtaken_by_a_kill_of_something_else_and_is_by_a_loss() -> None:
-    tried = gate()
-    before = tried.check(child(1), CLOCK)
-    assert isinstance(before, Approved)
-    act(tried, Command(act=Act.KILL, scope="symbol.TWO", by="ann", time=CLOCK))
-    act(tried, Command(act=Act.KILL, scope="strategy.beta", by="ann", time=CLOCK))
-    assert not before.overtaken
-    tried.firm.earned("alpha", "ONE", -2001.0)  # only what reduces from now on
-    assert before.overtaken
-
-
-@pytest.mark.parametrize(
-    ("most_age_s", "kill", "words"), [(5.0, True, "approved before a kill"), (0.0, False, "s ago; expected 0 s at most")]
-)
-def test_the_outbox_sends_no_approval_that_counts_no_longer(most_age_s: float, kill: bool, words: str, tmp_path: Any) -> None:
-    tried, sent = gate(), list[Any]()
-    answers = [tried.check(child(1), CLOCK), tried.check(Cancel(id="c", target="o1", time=CLOCK), CLOCK)]
-    if kill:
-        act(tried, Command(act=Act.KILL, scope="firm", by="ann", time=CLOCK))
-    with open_journal(tmp_path / "journal") as journal:
-        gateway = SimpleNamespace(send=sent.append, ask_status=lambda order: None)
-        outbox = Outbox(journal, gateway, recover(journal), most_age_s=most_age_s)
-        with pytest.raises(NotSent, match=words):
-            outbox.send(answers[:1])
-    assert sent == []
-
-
-def test_an_approval_knows_its_age() -> None:
-    answer = gate().check(child(1), CLOCK)
-    assert isinstance(answer, Approved)
-    time.sleep(0.002)
-    assert 2_000_000 <= answer.age < 10 * NS
+    assert not after.void
 
 
 def test_the_same_market_order_is_found_wherever_the_mid_has_moved() -> None:
@@ -137,18 +99,6 @@ def test_whatever_a_clock_has_said_for_a_moment_orders_go_again_when_it_is_right
     tried.firm.traded("ONE", 10**9, now)
     answer = tried.check(child(99, lots=10, tick=9990), now)
     assert isinstance(answer, Approved), answer
-
-
-def test_a_leap_of_the_clock_forgets_no_loss_until_the_next_look_confirms_it() -> None:
-    tried = gate()
-    watch(tried, CLOCK)
-    tried.firm.earned("alpha", "ONE", -1500.0)
-    watch(tried, CLOCK + 3 * 86_400 * NS)
-    watch(tried, CLOCK + NS)
-    assert tried.firm.scope("strategy.alpha")["profit"][0] == -1500.0
-    for _ in range(2):
-        watch(tried, CLOCK + 86_400 * NS)
-    assert tried.firm.scope("strategy.alpha")["profit"][0] == 0.0
 
 
 def test_what_ends_a_position_may_be_of_any_size_and_the_approval_says_so() -> None:

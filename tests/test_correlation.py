@@ -493,7 +493,8 @@ def wide(**prices: list[float | None]) -> Table:
 def test_days_of_prices_say_what_they_left_out() -> None:
     prices = wide(a=[None, 10.0, 11.0, None, 9.9, *[9.9] * 20, 10.0], b=[5.0, 5.0, 5.5, 5.0, 6.6, *[6.6] * 20, 6.0])
     read = asset_days(prices)
-    assert read.counts == {"before all had a price": 1, "later days that miss a price": 1}
+    assert read.cleaning.dropped == {"before all had a price": 1, "later days that miss a price": 1}
+    assert read.cleaning.carried == {"prices that repeat those of four days before": 34}
     assert read.days.returns[:2] == pytest.approx(np.array([[10.0, 10.0], [-10.0, 20.0]]))  # what came on the day left out is in the next
     assert read.days.known[:2].tolist() == [2 * DAY, 4 * DAY]
     long = prices.frame.unpivot(["a", "b"], index=["event_time", "known_time"], variable_name="symbol", value_name="close")
@@ -607,7 +608,7 @@ def test_the_league_ranks_by_volatility_and_every_walk_is_a_trial(tmp_path: Path
     ledger = Ledger(tmp_path / "trials.jsonl")
     chosen = [hasty, Window("1/N", "alike"), DEFAULT, Window("long", days=500)]
     found = covariance_league(days, chosen, CovarianceSettings(first=450, every=400), ledger, "made", lambda what: None)
-    assert found.left_out == {"long": "long: there were 450 days; expected 500 or more"}
+    assert found.left_out == {"long": "there were 450 days; expected 500 or more"}
     assert found.trials == 3
     names = [one.name for one in found.standings]
     assert names[0] == "speeds"

@@ -298,7 +298,7 @@ def test_after_a_restart_what_nobody_has_answered_for_blocks_its_symbol() -> Non
 
 def test_only_the_gate_approves() -> None:
     with pytest.raises(TypeError, match="only the gate approves"):
-        Approved(child(1), CLOCK, object())
+        Approved(child(1), CLOCK)
     package = Path(__file__).resolve().parent.parent / "tercet"
     naming = {str(path.relative_to(package)) for path in package.rglob("*.py") if names(path, "GATE_STAMP")}
     assert naming == {"messages.py", "orders/gate.py"}
@@ -702,7 +702,7 @@ WITHIN = {(50, rule) for rule in ("exposure", "position", "parent_conformance", 
         (lambda tried: act(tried, Command(act=Act.KILL, scope="firm", by="ann", time=CLOCK)), "kill_switch"),
         (lambda tried: tried.firm.earned("alpha", "ONE", -4001.0), "daily_loss"),
         (lambda tried: tried.firm.heartbeat("alpha", CLOCK - 10**10), "dead_man"),
-        (lambda tried: tried.firm.mark("ONE", 9999, 10001, CLOCK - 10**10), "market_state"),
+        (lambda tried: tried.firm.instruments["marked"].fill(CLOCK - 10**10), "market_state"),
         (lambda tried: tried.timed_out("o1", CLOCK), "reconciliation"),
         (lambda tried: tried.firm.messages("alpha", 20, CLOCK), "message_rate"),
         (lambda tried: tried.parent("p", 1000, end=CLOCK - 1), "parent_conformance"),
@@ -791,7 +791,6 @@ def test_losses_are_those_of_the_day_and_who_is_halted_stays_so() -> None:
     tried, morrow = gate(), CLOCK + 86_400 * 10**9
     tried.firm.earned("alpha", "ONE", 9000.0)
     watch(tried, CLOCK)
-    watch(tried, morrow)  # a leap, until the next look confirms it
     watch(tried, morrow)
     tried.firm.mark("ONE", 9999, 10001, morrow)
     tried.firm.heartbeat("alpha", morrow)
@@ -810,8 +809,7 @@ def test_a_day_of_losses_begins_when_the_limits_say(seconds: int, begins: float,
     tried = gate(windows__day_s=begins)
     watch(tried, CLOCK)
     tried.firm.hold("alpha", "ONE", 1000, 10050.0)
-    for _ in range(2):
-        watch(tried, CLOCK + seconds * 10**9)
+    watch(tried, CLOCK + seconds * 10**9)
     assert tried.firm.scope("firm")["profit"][0] == profit
     tried.firm.mark("ONE", 10009, 10011, CLOCK)
     assert tried.firm.scope("firm")["profit"][0] == pytest.approx(profit + 100.0)

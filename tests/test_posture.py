@@ -72,7 +72,7 @@ def test_who_cannot_see_is_at_least_defensive(name: str) -> None:
     assert found.reason == f"blind: {name}"
     assert found.multiplier <= CAPS[State.DEFENSIVE].gross
     late = Stance(AIM).update(0, replace(CALM, late_s=5 * 86_400.0))
-    assert (late.state, late.reason) == ("DEFENSIVE", "blind: 432000 s late")
+    assert (late.state, late.reason) == ("DEFENSIVE", "blind: 5.0 days late")
 
 
 def test_an_infinite_risk_is_the_worst_and_one_below_zero_none() -> None:

@@ -59,7 +59,8 @@ def filled(number: int = 1, order: str = "o1", **terms: Any) -> Report:
         ({"happening": BUSTED, "refers_to": "e0", "account": "Z9"}, 0, "account was 'Z9'"),
         ({"happening": BUSTED, "refers_to": "e0", "order": "ghost"}, 0, "expected one that was sent from here"),
         ({"happening": BUSTED, "refers_to": None}, 0, "refers to no execution"),
-        ({"happening": Happening.ACCEPTED, "exec_id": "", "lots": 0, "price": 0.0}, 0, "exec_id was empty"),
+        ({"happening": Happening.REPLACED, "exec_id": "", "lots": 0, "price": 0.0}, 0, "exec_id was empty"),
+        ({"happening": Happening.ACCEPTED, "exec_id": "", "lots": 0, "price": 0.0}, 0, ""),
         ({"happening": Happening.TIMED_OUT, "exec_id": "", "lots": 0, "price": 0.0}, 0, ""),
     ],
 )

@@ -247,7 +247,7 @@ def test_what_is_right_passes_and_what_knows_nothing_is_refused_by_every_judge(t
     assert set(ledger.trials("made")[0].scores) == {"fz0 at 0.01", "fz0 at 0.05"}
     bare = LongDays(replace(days.all, vix=np.empty(0)))
     left = tail_league(bare, chosen[:4], TailSettings(every=500), ledger, "made", lambda what: None).left_out
-    assert left == {"evt-gjr+vix": "evt-gjr+vix: the days have no vix; expected it, or another model"}
+    assert left == {"evt-gjr+vix": "the days have no vix; expected it, or another model"}
 
 
 def by_name_of(standings: tuple, name: str):
@@ -294,7 +294,7 @@ def test_a_single_model_is_no_league(tmp_path: Path, days: LongDays) -> None:
     ledger = Ledger(tmp_path / "trials.jsonl")
     chosen = [MODELS["ewma-normal"], MODELS["fhs-gjr+vix"]]
     bare = LongDays(replace(days.all, vix=np.empty(0)))
-    with pytest.raises(BadInput, match="1 models could be asked, expected 2 or more to compare; fhs-gjr\\+vix: the days have no vix"):
+    with pytest.raises(BadInput, match="1 models could be asked; expected 2 or more to compare; fhs-gjr\\+vix: the days have no vix"):
         tail_league(bare, chosen, TailSettings(), ledger, "made", lambda what: None)
 
 

@@ -160,7 +160,7 @@ def test_the_truth_stands_first_and_what_knows_nothing_leaves_the_confidence_set
     assert found.trials == 3
     without = replace(days, vix=np.empty(0))
     left = league(without, [*chosen, LEVERAGE_VIX], VolatilitySettings(first=500, every=400), ledger, "made", lambda what: None).left_out
-    assert left == {LEVERAGE_VIX.name: "the days have no vix"}
+    assert left == {LEVERAGE_VIX.name: "the days have no vix; expected it, or another forecaster"}
 
 
 def test_mincer_zarnowitz_agrees_with_statsmodels() -> None:

@@ -12,9 +12,7 @@ caused. What was never filled counts in own and drift, so that they add up to ti
 without trend and where fills do not wait for one; then IS - drift has the mean of IS and much less noise.
 """
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,9 +24,10 @@ from tercet.backtest.coupled import MARK, machines
 from tercet.backtest.episode import OUTCOME
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import SECOND, Plan, plan, records
-from tercet.backtest.runner import MOST_DECISIONS, Settings, Worker, chunks, other_paces, warnings
+from tercet.backtest.runner import Settings, Worker, chunks, other_paces, refuse_pace, warnings
 from tercet.book.records import PASSIVE
 from tercet.book.state import MARKET
+from tercet.cores import cores, share_work
 from tercet.errors import BadInput
 from tercet.execution.policy import Policy
 from tercet.execution.tca import COST
@@ -160,19 +159,19 @@ def impact(
     """
     _refuse(market, policies, after_ns)
     rows = records(plan.parents, market)
-    if (most := int((rows["end"] - rows["start"]).max()) // settings.step_ns) > MOST_DECISIONS:
-        raise BadInput(f"step was {settings.step_ns} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
+    refuse_pace(rows, settings)
     shape, times = (len(policies), len(rows)), tuple(sorted(after_ns))
     costs, outcomes, true = (np.zeros(shape, kind) for kind in (COST, OUTCOME, TRUE))
     displacement = np.zeros((*shape, 2 + len(times)))
 
-    def work_chunk(chunk: NDArray[np.int64]) -> None:
+    def work_chunk(chunk: NDArray[np.int64]) -> Iterator[None]:
         worker = CoupledWorker(market, settings, int(plan.sessions[chunk[0]]), times)
         for place in chunk:
             worker.roll(int(rows["start"][place]))
             for number, policy in enumerate(policies):
                 found = worker.measure(rows[place], policy, settings.seed * 1_000_003 + int(place))
                 costs[number, place], outcomes[number, place], true[number, place], displacement[number, place] = found
+                yield
             progress(len(policies))
 
     _on_all_cores(plan, settings, work_chunk)
@@ -195,11 +194,9 @@ def _refuse(market: Market, policies: Sequence[Policy], after_ns: Sequence[int])
             raise BadInput(sentence)
 
 
-def _on_all_cores(plan: Plan, settings: Settings, work_chunk: Callable[[NDArray[np.int64]], None]) -> None:
-    threads = settings.threads or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
-            done.result()
+def _on_all_cores(plan: Plan, settings: Settings, work_chunk: Callable[[NDArray[np.int64]], Iterator[None]]) -> None:
+    threads = settings.threads or cores()
+    share_work(work_chunk, chunks(plan, threads), threads)
 
 
 def coupling(
@@ -222,7 +219,7 @@ def coupling(
     starts = plan(market, pairs, str(lots), max(span, SECOND), "buy", seed)
     differences = np.zeros((2, pairs))
 
-    def work_chunk(chunk: NDArray[np.int64]) -> None:
+    def work_chunk(chunk: NDArray[np.int64]) -> Iterator[None]:
         worker = Worker(market, settings, int(starts.sessions[chunk[0]]))
         for place in chunk:
             start = starts.parents[place].start
@@ -234,6 +231,7 @@ def coupling(
             independent = _mid2_after(worker, start + span, side, lots, 1 + seed * 1_000_003 + int(place))
             differences[:, place] = 1e4 * side / here * (coupled - without), 1e4 * side / here * (independent - without)
             progress(1)
+            yield
 
     _on_all_cores(starts, settings, work_chunk)
     coupled, independent = differences

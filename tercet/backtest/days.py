@@ -13,7 +13,7 @@ from tercet.book.state import new_books
 from tercet.book.verify import verify
 from tercet.errors import BadInput
 from tercet.market.events import HIDDEN, TRADE
-from tercet.market.store import Day, open_day
+from tercet.market.store import Day, day_folders, open_day
 
 BOOK_SIZES: Final = ((2048, 2048), (2048, 8192), (2048, 32768), (4096, 131072), (4096, 1 << 20))  # levels and orders of a simulation's
 WHOLE_DAYS: Final = ((4096, 65536), (4096, 1 << 20))  # of a replay's: one size for almost all days compiles once
@@ -91,9 +91,9 @@ def fitting_book(day: Day) -> tuple[int, int]:
 def earlier_days(day: Day) -> tuple[list[Day], list[str]]:
     """The earlier days of the same symbol in a day's store, in order; and a sentence on each folder there that cannot be read."""
     found, unread = [], []
-    for sidecar in sorted(day.path.resolve().parent.glob("*/day.json")):
+    for folder in day_folders(day.path.resolve().parent):
         try:
-            other = open_day(sidecar.parent)
+            other = open_day(folder)
         except BadInput as error:
             unread.append(f"passed over: {error}")
             continue

@@ -12,7 +12,7 @@ from tercet.book.state import IOC, MARKET, REFUSED_FULL
 from tercet.compiled import compiled
 from tercet.execution.caps import HALT, halted
 from tercet.execution.caution import CAUTION, update
-from tercet.execution.policy import DECIDE, PAD, cross
+from tercet.execution.policy import DECIDE, PAD, cross, fit
 from tercet.execution.view import AFTER_PLACES, PARENT, VIEW, begin, count_open, look
 from tercet.execution.working import DROPPED, behind_least, conform, pull
 from tercet.intrinsics import array_at
@@ -38,6 +38,7 @@ OUTCOME: Final = np.dtype(
         ("decisions", np.int64),
         ("children", np.int64),
         ("dropped", np.int64),  # children that the parent's terms or the wire refused
+        ("cut", np.int64),  # decisions that returned more children than a pad has places for
         ("log_full", np.int64),
         ("forgotten", np.int64),  # recorded orders that we altered and the tables had no room to remember
         ("book_full", np.int64),  # orders that the book had no room for
@@ -166,12 +167,13 @@ def decide_and_send(sim, parent, decide, pad, view, course, outcome):
     if view.quiet != 0 or halted(view):
         count = pull(view, pad)
     else:
-        count = decide(view, pad)
+        count = fit(pad, decide(view, pad))
         lacking = behind_least(view, parent)
         if lacking > 0 and count < len(pad.children):
             count = cross(view, pad, count, lacking)
     send_children(sim, view, parent, pad, count, course.now, outcome)
     outcome.decisions += 1
+    outcome.cut = pad.cut
     course.now += course.step
 
 

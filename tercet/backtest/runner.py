@@ -1,8 +1,6 @@
 """Policies × parents × seeds, on all cores: every policy works every parent from the same state of the market."""
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +9,11 @@ from numpy.typing import NDArray
 
 from tercet.backtest.episode import COURSE, OUTCOME, machine, watch
 from tercet.backtest.markets import Market, checksum
-from tercet.backtest.parents import MEMORY_NS, Plan, records
+from tercet.backtest.parents import MEMORY_NS, MOST_SEED, Plan, records
+from tercet.cores import cores, share_work
 from tercet.errors import BadInput, TercetError
 from tercet.execution.caution import CautionSettings
-from tercet.execution.policy import Policy
+from tercet.execution.policy import CHILDREN, Policy
 from tercet.execution.tca import COST, FEES, TALLY, account
 from tercet.execution.view import AFTER_PLACES, VIEW
 from tercet.market.calendar import clock
@@ -56,7 +55,7 @@ class Settings:
             (len(self.after_ns) > AFTER_PLACES, f"{len(self.after_ns)} times after the end; expected {AFTER_PLACES} at most"),
             (min(self.after_ns, default=1) <= 0, "a time after the end was 0; expected more"),
             (len(set(self.after_ns)) < len(self.after_ns), "a time after the end was named twice; expected different ones"),
-            (self.seed < 0, f"seed was {self.seed}; expected 0 or more"),
+            (not 0 <= self.seed <= MOST_SEED, f"seed was {self.seed}; expected 0 to {MOST_SEED}"),
             (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
         )
         for is_wrong, sentence in wrong:
@@ -123,18 +122,13 @@ class Worker:
             self.course.caution = copy.ctypes.data
         outcome = np.zeros(1, OUTCOME).view(np.recarray)[0]
         cost = np.zeros(1, COST).view(np.recarray)[0]
-        self.run(
-            sim,
-            self.market.events,
-            parent,
-            policy.decide,
-            policy.new_pad(),
-            self.view,
-            self.scratch,
-            self.settings.step_ns,
-            self.course,
-            outcome,
-        )
+        pad = policy.new_pad()
+        terms = (sim, self.market.events, parent, policy.decide, pad, self.view, self.scratch, self.settings.step_ns, self.course, outcome)
+        try:
+            self.run(*terms)
+        except IndexError as error:  # a user's code runs with bounds checks
+            policy.check()
+            raise BadInput(f"policy {policy.name}: {error}; expected places that there are in a VIEW and on a pad") from error
         if outcome.arrival_mid2 == 0:
             when = clock(int(parent["start"]), self.market.tz)
             raise BadInput(f"{self.market.name}: until {when} one side of the book was empty; expected bids and asks at a parent's start")
@@ -151,24 +145,22 @@ def run(
     if len({policy.name for policy in policies}) < len(policies) or not policies:
         raise BadInput(f"policies were {' '.join(policy.name for policy in policies) or 'none'}; expected each once")
     rows = records(plan.parents, market)
-    if (most := int((rows["end"] - rows["start"]).max()) // settings.step_ns) > MOST_DECISIONS:
-        raise BadInput(f"step was {settings.step_ns} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
+    refuse_pace(rows, settings)
     look_after(rows, settings.after_ns, market.close_ns)
     costs = np.zeros((len(policies), len(rows)), COST)
     outcomes = np.zeros((len(policies), len(rows)), OUTCOME)
 
-    def work_chunk(chunk: NDArray[np.int64]) -> None:
+    def work_chunk(chunk: NDArray[np.int64]) -> Iterator[None]:
         worker = Worker(market, settings, int(plan.sessions[chunk[0]]))
         for place in chunk:
             worker.roll(int(rows["start"][place]))
             for number, policy in enumerate(policies):
                 costs[number, place], outcomes[number, place] = worker.work(rows[place], policy, settings.seed * 1_000_003 + int(place))
+                yield
             progress(len(policies))
 
-    threads = settings.threads or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work_chunk, chunk) for chunk in chunks(plan, threads)]:
-            done.result()
+    threads = settings.threads or cores()
+    share_work(work_chunk, chunks(plan, threads), threads)
     names = tuple(policy.name for policy in policies)
     said = (
         *market.notes,
@@ -179,6 +171,21 @@ def run(
         *warnings(names, costs, outcomes),
     )
     return Result(market, plan, names, settings, costs, outcomes, said)
+
+
+def refuse_pace(rows: Any, settings: Settings) -> None:
+    """BadInput for decisions too many or none before a parent's end, and for latencies with which nothing could be done before it."""
+    spans, step = rows["end"] - rows["start"], settings.step_ns
+    least, most = int(spans.min()), int(spans.max()) // step
+    horizon = f"less than the horizon, {least / 1e9:g} s"
+    for name, ns in (("order latency", max(settings.order_latency_ns)), ("feed latency", max(settings.feed_latency_ns))):
+        if ns >= min(least, MEMORY_NS):
+            also = f" and {MEMORY_NS / 1e9:g} s" if least > MEMORY_NS else ""
+            raise BadInput(f"{name} was {ns / 1e9:g} s; expected {horizon}{also}")
+    if step > least:
+        raise BadInput(f"step was {step / 1e9:g} s; expected the horizon at most, {least / 1e9:g} s")
+    if most > MOST_DECISIONS:
+        raise BadInput(f"step was {step} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
 
 
 def look_after(rows: Any, after_ns: Sequence[int], close_ns: int) -> None:
@@ -238,6 +245,12 @@ def warnings(names: Sequence[str], costs: NDArray[np.void], outcomes: NDArray[np
     for field_name, sentence in COUNTED.items():
         if total := int(outcomes[field_name].sum()):
             said.append(f"{sentence}: {total}; expected none")
+    for name, cut, decisions in zip(names, outcomes["cut"].sum(axis=1), outcomes["decisions"].sum(axis=1), strict=True):
+        if cut:
+            said.append(
+                f"{name}: {cut} of its {decisions} decisions returned more children than the {CHILDREN} places of a pad and were cut; "
+                "expected no more"
+            )
     for name, share in zip(names, unfilled, strict=True):
         if share > UNFILLED_VOID:
             said.append(f"{name}: void, {share:.2%} of all lots found nobody to trade with; expected {UNFILLED_VOID:.1%} at most")

@@ -1,5 +1,6 @@
 """`tercet`: the command line. What fails says in one sentence what was wrong, and exits with 1."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -24,6 +25,8 @@ from tercet.cli import (
     train,
 )
 from tercet.errors import TercetError
+from tercet.interrupts import SENTENCE, STOPPED, stoppable
+from tercet.wholefiles import remove_unfinished
 
 app = typer.Typer(help=tercet.__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 _signals = (features, forecast, risk, leakcheck, ledger)
@@ -45,9 +48,22 @@ def tercet_command(
 
 
 def main() -> None:
-    """Run the command line."""
-    try:
-        app()
-    except (TercetError, OSError) as error:
-        typer.echo(f"tercet: {error}", err=True)
-        sys.exit(1)
+    """Run the command line. Ctrl-C ends it within seconds, with one sentence and exit code STOPPED."""
+    with stoppable(remove_unfinished):
+        try:
+            app()
+        except (TercetError, OSError) as error:
+            typer.echo(f"tercet: {error}", err=True)
+            sys.exit(1)
+        except SystemExit as end:
+            if not isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer makes the one of the other
+                raise
+            _stop()
+        except KeyboardInterrupt:
+            _stop()
+
+
+def _stop() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+    typer.echo(SENTENCE, err=True)
+    sys.exit(STOPPED)

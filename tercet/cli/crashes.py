@@ -9,7 +9,7 @@ import numpy as np
 from tercet.cli.evaluated import Result
 from tercet.cli.judging import CROWD, Judging, given, shown
 from tercet.errors import BadInput
-from tercet.market.store import SIDECAR
+from tercet.market.sidecar import SIDECAR
 from tercet.report import crashes as pages
 from tercet.report.page import interval, number, percent
 

@@ -81,24 +81,15 @@ def fitted(
     return learn(made, expert, kind, words, settings, Ledger(), end, seed, said)
 
 
-def when(time: int) -> str:
-    """A time as people in New York read it."""
-    from datetime import UTC, datetime
-
-    from tercet.market.calendar import NEW_YORK, clock, zone
-
-    return f"{datetime.fromtimestamp(time // 10**9, UTC).astimezone(zone(NEW_YORK)):%Y-%m-%d} {clock(time)}"
-
-
 def refuse_known(forecaster: Forecaster, asked: Rows, place: Path) -> None:
     """Leak where the model knows something of then; the model itself would refuse too, with times that only machines read."""
+    from tercet.market.calendar import date_clock
+
     first, known = int(asked.questions.now.min()), forecaster.fitted.max_known_time
     if first <= known:
         name = forecaster.fitted.lineage.expert
-        raise Leak(
-            f"{place}: the first row is of {when(first)} and {name} knows all up to {when(known)} (New York); expected later rows: another "
-            f"day, or --since"
-        )
+        told = f"{place}: the first row is of {date_clock(first)} and {name} knows all up to {date_clock(known)} (New York)"
+        raise Leak(f"{told}; expected later rows: another day, or --since")
 
 
 def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell, accept_bad_day: bool = False) -> Rows:

@@ -1,7 +1,6 @@
 """`tercet oracles`: whether the learners find optima that are known."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +35,7 @@ def oracles(
     where, who = _named(worlds, tuple(WORLDS), "world"), _named(algos, LEARNERS, "algo")
     if seeds < 1 or processes < 0:
         raise BadInput(f"seeds were {seeds} and processes {processes}; expected 1 or more, and 0 or more")
-    runs = examine_all(where, who, seeds, processes or len(os.sched_getaffinity(0)))
+    runs = examine_all(where, who, seeds, processes)
     total = len(where) * len(who) * seeds
     found = sorted(track(runs, "learning", total, console=console, transient=True), key=lambda one: (one.world, one.algo, one.seed))
     if json_file is not None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tercet.errors import TercetError
+from tercet.errors import not_installed
 from tercet.report.files import write_whole
 
 console = Console(stderr=True)
@@ -24,7 +24,7 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise TercetError(f"{error.name} is not installed; expected the extra: pip install 'tercet[{name}]'") from error
+        raise not_installed(str(error.name), name) from error
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
+from tercet.interrupts import STOPPED
 from tercet.report.page import BAD_DAY
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ CARD = (
     "TWAP {twap_is_bps:.2f} (sd {twap_sd_bps:.2f}), "
     "difference {against_twap_bps:+.2f} ± {standard_error_bps:.2f} s.e."
 )
-STOPPED = 130  # what shells say of a command that Ctrl-C stopped
 VALIDATION = "{steps:>12,} steps: {cost:.2f} bps on validation, against TWAP {against_twap:+.2f} ± {error:.2f} s.e."
 
 

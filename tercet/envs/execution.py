@@ -4,9 +4,9 @@ An episode is one parent from its start to its end. It ends flat: what is left i
 observation is a VIEW in numbers of order one (`execution/observation.py`), as of the decision less the feed latency.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
-from tercet.backtest.parents import MOST_LOTS, SIDES, duration
+from tercet.backtest.parents import MOST_LOTS, MOST_SEED, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, MOST_THREADS, fees_of
+from tercet.compiled import reference, referred
+from tercet.cores import cores
 from tercet.envs.actions import actions_of, mask_of
 from tercet.envs.bank import ALL, PARTS, Bank, fill_bank
 from tercet.envs.members import Actions
@@ -107,7 +109,7 @@ class EnvSettings:
             (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
             (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
-            (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
+            (not 0 <= self.bank_seed < MOST_SEED // 2, f"bank_seed was {self.bank_seed}; expected 0 to {MOST_SEED // 2 - 1}"),
         )
         for is_wrong, sentence in wrong:
             if is_wrong:
@@ -132,6 +134,10 @@ class EnvSettings:
             if many:
                 object.__setattr__(self, name, parts)
 
+    def __reduce__(self) -> Any:
+        """How they are pickled: a reward of a user's own by its name, where it has one."""
+        return _unpickled, (vars(self) | {"reward": self.reward if isinstance(self.reward, str) else reference(self.reward)},)
+
     @property
     def watches(self) -> CautionSettings | None:
         """What watches the market; None where nobody does."""
@@ -141,6 +147,15 @@ class EnvSettings:
     def weights(self) -> tuple[float, ...]:
         """All weights of rewards."""
         return (self.risk_aversion, self.impact, self.terminal, *self.own)
+
+
+def _unpickled(terms: dict[str, Any]) -> EnvSettings:
+    if isinstance(terms["reward"], str):
+        return EnvSettings(**terms)
+    earn = referred(terms["reward"])
+    if not any(earn is made for made in MADE):
+        MADE.append(earn)
+    return EnvSettings(**terms | {"reward": earn})
 
 
 class BrokenStep(BadInput):
@@ -215,7 +230,7 @@ class ExecutionMembers:
         self.rewards, self.terminated = np.zeros(count), np.zeros(count, np.bool_)
         self.masks = np.ones((count, int(self.actions.space.n) if isinstance(self.actions.space, gym.spaces.Discrete) else 0), np.bool_)
         self._chosen, self._wanted, self._nobody = np.zeros((count, ACTION)), np.zeros(count, np.bool_), np.zeros(0, np.bool_)
-        self._threads = max(1, min(self.settings.threads or len(os.sched_getaffinity(0)), count // BLOCK))
+        self._threads = max(1, min(self.settings.threads or cores(), count // BLOCK))
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None
         middle = count // 2
         self.whole = self._part(slice(0, count))
@@ -253,7 +268,7 @@ class ExecutionMembers:
         self._wanted[:] = False
         self._wanted[places] = True
         self.whole.start(self._wanted)
-        self.whole.finish()
+        self._end(self.whole)
         if self._trails:
             for place in np.atleast_1d(places).tolist():
                 self._trails[place].begin(self._view(place))
@@ -265,7 +280,7 @@ class ExecutionMembers:
         if not self._episodes.all():
             raise BadInput("a member has begun no episode; expected `begin` before the first step")
         self.start(self.whole, actions)
-        self.whole.finish()
+        self._end(self.whole)
         for place, trail in enumerate(self._trails):
             trail.step(self._view(place), bool(self.terminated[place]))
         self._refuse_faulty(self.whole)
@@ -277,8 +292,14 @@ class ExecutionMembers:
 
     def finish(self, part: Part) -> None:
         """End it. Raises as `step` does, when the other half has ended its own too."""
-        part.finish()
+        self._end(part)
         self._refuse_faulty(part)
+
+    def _end(self, part: Part) -> None:
+        try:
+            part.finish()
+        except IndexError as error:  # a user's code runs with bounds checks
+            raise self.actions.refuse_index(error) from error
 
     def _choose(self, actions: NDArray[Any], rows: slice) -> None:
         space, given = self.actions.space, np.asarray(actions)
@@ -333,7 +354,8 @@ class ExecutionMembers:
         return [array.tobytes() for array in self._arrays()]
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return self.sims, self.members, self.parents, self.observations, self.masks, self.cautions
+        seen = (self.observations, self.final_observations, self.rewards, self.terminated, self.masks)
+        return self.sims, self.members, self.parents, *seen, self.cautions
 
     def restore(self, state: Any) -> None:
         """Go back to a snapshot of members like these."""
@@ -348,6 +370,14 @@ class ExecutionMembers:
         for place, trail in enumerate(self._trails):
             trail.begin(self._view(place))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ExecutionMembers":
+        """Members that go on as these would, with a bank that they share."""
+        return _going_on(self.settings, self.count, self.markets, self.bank, deepcopy(self._trails), self.snapshot())
+
+    def __reduce__(self) -> Any:
+        """How they are pickled."""
+        return _going_on, (self.settings, self.count, self.markets, self.bank, self._trails, self.snapshot())
+
     def render(self, place: int, mode: str) -> Any:
         """A picture of a member's episode: "rgb_array" or "ansi". One that has ended is shown until the next step or `begin`."""
         if mode not in ("rgb_array", "ansi"):
@@ -360,6 +390,13 @@ class ExecutionMembers:
         """The VIEW that a member's next decision is made on."""
         member = self.members[place]
         return member.views[int(member.seen)]
+
+
+def _going_on(settings: EnvSettings, count: int, markets: Any, bank: Bank, trails: list[Trail], state: Any) -> ExecutionMembers:
+    members = ExecutionMembers(settings, count, markets, bool(trails), bank)
+    members.restore(state)
+    members._trails = trails
+    return members
 
 
 def _bytes(rows: NDArray[np.void]) -> NDArray[np.uint8]:

@@ -4,13 +4,15 @@ A member has a seed; everything random in its episodes is keyed by it and by the
 so that member i of a batch is bit for bit the only member of a batch of one with the same seed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.compiled import reference, referred
+from tercet.errors import BadInput
 from tercet.execution.policy import Policy
 
 
@@ -25,11 +27,32 @@ class Actions:
     space: gym.Space[Any]
     decide: Any
     settings: tuple[float, ...] = ()
+    policy: Policy | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of_policy(cls, policy: Policy) -> "Actions":
         """The space of one action, "go on", in which that policy decides."""
-        return cls(policy.name, gym.spaces.Discrete(1), policy.decide, policy.settings)
+        return cls(policy.name, gym.spaces.Discrete(1), policy.decide, policy.settings, policy)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Actions":
+        """Itself: it does not change."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """How it is pickled."""
+        if self.policy is not None:
+            return Actions.of_policy, (self.policy,)
+        return _unpickled, (self.name, self.space, reference(self.decide), self.settings)
+
+    def refuse_index(self, error: IndexError) -> BadInput:
+        """The error for an index outside its array in a user's policy or reward; raises one that names the line, where it is known."""
+        if self.policy is not None:
+            self.policy.check()
+        return BadInput(f"{self.name} or the reward: {error}; expected places that there are; members must begin anew (see Policy.check)")
+
+
+def _unpickled(name: str, space: gym.Space[Any], decide: Any, settings: tuple[float, ...]) -> Actions:
+    return Actions(name, space, referred(decide), settings)
 
 
 class Members(Protocol):

@@ -66,11 +66,11 @@ MEMBER: Final = np.dtype(
         ("pad", PAD),
         ("views", VIEW, 2),
         ("cost", COST),  # of the episode that ended last
-        ("ended", np.float64, 8),  # of it: see ENDED
+        ("ended", np.float64, 9),  # of it: see ENDED
     ],
     align=True,
 )
-ENDED: Final = ("reward", "steps", "messages", "lots", "side", "horizon_s", "entry", "episode")
+ENDED: Final = ("reward", "steps", "messages", "lots", "side", "horizon_s", "entry", "episode_number", "cut_decisions")
 NO_NUMBER, FULL_LOG = 1, 2
 BLOCK: Final = 16  # members that a thread takes at a time
 
@@ -90,6 +90,7 @@ def open_episode(sim, events, parent, volume, ranges, member, scratch):
     draw_terms(sim, parent, volume, ranges, member)
     member.pad.memory[:] = 0.0
     member.pad.action[:] = 0.0
+    member.pad.cut = 0
     member.seen = 0
     member.steps = 0
     member.applied = sim.applied
@@ -131,6 +132,7 @@ def clear_outcome(outcome):
     outcome.decisions = 0
     outcome.children = 0
     outcome.dropped = 0
+    outcome.cut = 0
 
 
 @compiled(inline="always")
@@ -199,6 +201,7 @@ def tell_end(sim, parent, member):
     member.ended[5] = (parent.end - parent.start) * 1e-9
     member.ended[6] = member.entry
     member.ended[7] = member.episode
+    member.ended[8] = member.outcome.cut
 
 
 @compiled(inline="always")

@@ -54,7 +54,7 @@ class WorldMembers:
         self._record.unit = self.actions.settings[0] if self.actions.decide is worldsteps.trade_units else 0
         self._members = worldsteps.new_members(count)
         self._members.seed = np.arange(count)
-        self._members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
+        self._set_pads()
         self._chosen = worldsteps.new_actions(count)
         self._begin, self._step = worldsteps.machine()
         self._decide_at = address_of(self.actions.decide, DECIDE)
@@ -87,20 +87,12 @@ class WorldMembers:
         if (self._members.step < 0).any():
             raise BadInput(f"members: member {int(np.argmin(self._members.step))} has no episode; begin it first")
         self._chosen[:, : self._width] = self._accept(actions)
-        with np.errstate(over="ignore"):
-            self._step(
-                self._record,
-                self._members,
-                self._decide_at,
-                self._chosen,
-                self.observations,
-                self.rewards,
-                self.terminated,
-                self.final_observations,
-                self.masks,
-                self._paths,
-                self._last_paths,
-            )
+        written = (self.observations, self.rewards, self.terminated, self.final_observations, self.masks, self._paths, self._last_paths)
+        try:
+            with np.errstate(over="ignore"):
+                self._step(self._record, self._members, self._decide_at, self._chosen, *written)
+        except IndexError as error:  # a user's code runs with bounds checks
+            raise self.actions.refuse_index(error) from error
 
     def ended(self, place: int) -> dict[str, float]:
         """What came of the episode that a member ended last, in bps against arrival.
@@ -114,7 +106,7 @@ class WorldMembers:
         bps = self.world.bps
         parts = {f"{name}_bps": sums[name] * bps for name in ("fixed", "impact", "risk", "signal", "noise")}
         utility = parts["impact_bps"] + parts["risk_bps"] + parts["signal_bps"] + self.world.charged * parts["fixed_bps"]
-        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts}
+        return {"is_bps": sums["cost"] * bps, "utility": utility, "reward": sums["reward"], **parts, "cut_decisions": float(sums["cut"])}
 
     def path(self, place: int) -> NDArray[np.int64]:
         """The inventory path, in lots, of the episode that a member ended last."""
@@ -154,6 +146,18 @@ class WorldMembers:
             raise BadInput("members: the snapshot is of other members; expected the same world, count and actions")
         for old, kept in zip(mine, arrays, strict=True):
             old[:] = kept
+        self._set_pads()  # an address means nothing outside of the process that took the snapshot
+
+    def _set_pads(self) -> None:
+        self._members.pad.settings[:, : len(self.actions.settings)] = self.actions.settings
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "WorldMembers":
+        """Members that go on as these would."""
+        return _going_on(self.world, self.count, self.actions, self.snapshot())
+
+    def __reduce__(self) -> Any:
+        """How they are pickled."""
+        return _going_on, (self.world, self.count, self.actions, self.snapshot())
 
     def _state(self) -> list[NDArray[Any]]:
         """Every array that a step writes; the members as bytes, because a copy of records leaves out what lies between fields."""
@@ -203,6 +207,12 @@ class WorldMembers:
             place = int(np.argmax(wrong))
             raise BadInput(f"member {place}: the action was {given[place].tolist()}; expected {low.tolist()} to {high.tolist()}")
         return given
+
+
+def _going_on(world: World, count: int, actions: Actions, state: Any) -> WorldMembers:
+    members = WorldMembers(world, count, actions)
+    members.restore(state)
+    return members
 
 
 def _sizes(actions: Actions) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from numba import types
 from tercet.book.records import CANCEL_OWN, FREE, RESTING, SUBMIT
 from tercet.book.state import FOK, IOC, MARKET, POST_ONLY
 from tercet.compiled import compiled
-from tercet.execution.policy import ACTION, DECIDE, PAD, cross, policy
+from tercet.execution.policy import ACTION, DECIDE, PAD, cross, fit, policy
 from tercet.execution.view import PARENT, VIEW, begin
 from tercet.execution.working import DROPPED, conform
 from tercet.intrinsics import function_at
@@ -69,6 +69,7 @@ SUMS: Final = np.dtype(
         ("signal", np.float64),  # moves that the planted signal foretold, on what was left
         ("noise", np.float64),  # the other moves
         ("reward", np.float64),  # bps
+        ("cut", np.int64),  # decisions that returned more children than a pad has places for
         ("episodes", np.int64),  # ended so far, this one included
     ],
     align=True,
@@ -235,7 +236,7 @@ def change(view, child):
 def take_children(member, parent, count):
     """Let the first `count` children of the pad act, as far as the parent's terms allow. Returns the lots that trade."""
     view, traded = member.seen, 0
-    for i in range(min(count, len(member.pad.children))):
+    for i in range(fit(member.pad, count)):
         child = member.pad.children[i]
         if conform(child, view, parent) == DROPPED:
             continue
@@ -296,6 +297,7 @@ def begin_episode(world, member):
     for i in range(len(view.own)):
         view.own[i].state, view.own[i].slot, view.own[i].lots, view.own[i].handle = FREE, 0, 0, 0
     member.pad.memory[:] = 0.0
+    member.pad.cut = 0
     member.pad.action[:] = 0.0
     look(world, member)
 
@@ -304,6 +306,7 @@ def begin_episode(world, member):
 def clear(sums):
     """All sums zero."""
     sums.cost, sums.fixed, sums.impact, sums.risk, sums.signal, sums.noise, sums.reward = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    sums.cut = 0
 
 
 @compiled
@@ -344,6 +347,7 @@ def step_member(world, member, decide):
     """One decision and the period after it; returns the reward."""
     view = member.seen
     traded = take_children(member, world.parent, decide(view, member.pad))
+    member.sums.cut = member.pad.cut
     if member.step + 1 == world.steps:
         for i in range(len(view.own)):
             if view.own[i].state != FREE:

@@ -27,7 +27,7 @@ _kept: dict[bytes, tuple[NDArray[Any], ...]] = {}
 def policy_of(file: PolicyFile) -> Policy:
     """The policy that acts as a file says, for backtests and environments alike; BadInput where the file cannot be used."""
     record = _record(file)[0]
-    return Policy(file.name, act, (*SHARES, float(record.ctypes.data)), file.step_ns, file.posture, file.seen)
+    return Policy(file.name, act, (*SHARES, float(record.ctypes.data)), file.step_ns, file.posture, file.seen, (policy_of, (file,)))
 
 
 def find_policy(name: str) -> Policy:

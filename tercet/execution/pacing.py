@@ -17,7 +17,7 @@ from tercet.book.records import SUBMIT
 from tercet.book.state import POST_ONLY
 from tercet.compiled import compiled
 from tercet.execution.caps import DEFENSIVE, HALT, level_of
-from tercet.execution.policy import DECIDE, SETTINGS, Policy, cross, policy
+from tercet.execution.policy import DECIDE, SETTINGS, Policy, cross, fit, policy
 from tercet.execution.working import pull
 from tercet.intrinsics import address_of, function_at
 
@@ -66,7 +66,7 @@ def heeding(view, pad):
     late = (view.end - view.now) * 1e-9 <= hasten_s
     if stress and along < 0.0 and pad.settings[WAIT] != 0.0 and not late:
         return pull(view, pad)
-    count = decide_at(int(pad.settings[INNER]))(view, pad)
+    count = fit(pad, decide_at(int(pad.settings[INNER]))(view, pad))
     if stress and hasten_s > 0.0 and (along > 0.0 or (pad.settings[WAIT] != 0.0 and late)):
         return top_up(view, pad, count, part_of(view, hasten_s))
     return count
@@ -80,4 +80,4 @@ def paced(inner: Policy, settings: PaceSettings | None = None) -> Policy:
     room = (0.0,) * (STATE - len(inner.settings))
     address = float(address_of(inner.decide, DECIDE))
     own = (float(how.state), how.hasten_s, float(how.wait), how.least, address)
-    return replace(inner, decide=heeding, settings=(*inner.settings, *room, *own))
+    return replace(inner, decide=heeding, settings=(*inner.settings, *room, *own), origin=(paced, (inner, how)))

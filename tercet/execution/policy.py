@@ -5,6 +5,7 @@ then whatever it writes there), `pad.action` (what an agent chose, in an environ
 fills from the front. `post`, `cross` and `withdraw` fill them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,9 @@ from numba import types
 
 from tercet.book.records import CANCEL_OWN, CHILD, REPLACE_OWN, SUBMIT
 from tercet.book.state import LIMIT, MARKET, POST_ONLY
-from tercet.compiled import compiled
+from tercet.compiled import compiled, reference, referred
+from tercet.errors import BadInput
+from tercet.execution import trial
 from tercet.execution.view import VIEW
 
 SETTINGS: Final = 16
@@ -30,6 +33,8 @@ PAD: Final = np.dtype(
         ("action", np.float64, ACTION),  # what an agent chose, where one decides; else zeros
         ("pressure", np.float64),  # which way a market in stress is pressed, where somebody watches it: above 0 buying (see CAUTION)
         ("children", CHILD, CHILDREN),
+        ("spare", CHILD),  # what is written of children beyond those, which nobody sends
+        ("cut", np.int64),  # decisions of this parent that returned more children than that, or fewer than none
     ],
     align=True,
 )
@@ -55,6 +60,29 @@ class Policy:
     step_ns: int = 0  # between decisions, that it was trained with; 0: any will do
     posture: bool = False  # it was trained with one
     seen: tuple[Seen, ...] = ()  # of recorded days: what it learned from, or was chosen by
+    origin: Any = field(default=None, compare=False, repr=False)  # (function, arguments) that make it, where settings hold an address
+
+    def __post_init__(self) -> None:
+        """Refuse settings that a pad has no places for."""
+        if len(self.settings) > SETTINGS or not all(math.isfinite(one) for one in self.settings):
+            raise BadInput(f"policy {self.name}: settings were {self.settings}; expected {SETTINGS} finite numbers at most")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Policy":
+        """Itself: it does not change."""
+        return self
+
+    def __reduce__(self) -> Any:
+        """How it is pickled: an address means nothing to another process."""
+        kept = (self.name, reference(self.decide), self.settings, self.step_ns, self.posture, self.seen)
+        return self.origin or (_unpickled, kept)
+
+    def check(self) -> None:
+        """Work one parent of an invented market by this policy, uncompiled, so that what it gets wrong is named by its line.
+
+        Raises BadInput for an index outside its array, a field that there is not, more children than a pad has places for, or a child
+        that is none. What the package ships is not tried.
+        """
+        trial.work_one_parent(self.name, getattr(self.decide, "py_func", self.decide), self.new_pad())
 
     def new_pad(self) -> Any:
         """A pad with this policy's settings, blank memory and no children."""
@@ -63,15 +91,37 @@ class Policy:
         return pad
 
 
+def _unpickled(name: str, decide: Any, *terms: Any) -> Policy:
+    return Policy(name, referred(decide), *terms)
+
+
 def policy(decide: Callable[[Any, Any], int]) -> Any:
-    """Compile a `decide(view, pad)` so that markets can call it by pointer."""
-    return compiled(DECIDE)(decide)
+    """Compile a `decide(view, pad)` so that markets can call it by pointer; BadInput names a field that there is not."""
+    try:
+        return compiled(DECIDE)(decide)
+    except KeyError as error:  # numba's, for a record without such a field
+        raise trial.unknown_field(decide, str(error.args[0])) from error
+
+
+@compiled
+def child_at(pad, count):
+    """The CHILD at a place of a pad; the spare one where there is no such place."""
+    return pad.children[count] if 0 <= count < len(pad.children) else pad.spare
+
+
+@compiled
+def fit(pad, count):
+    """How many children a pad holds of those that a policy returned; where they are not the same, the decision is counted as cut."""
+    if 0 <= count <= len(pad.children):
+        return count
+    pad.cut += 1
+    return len(pad.children) if count > 0 else 0
 
 
 @compiled
 def cross(view, pad, count, lots):
     """Child: take `lots` from the other side now. Returns the count of children."""
-    child = pad.children[count]
+    child = child_at(pad, count)
     child.verb = SUBMIT
     child.kind = MARKET
     child.side = view.side
@@ -83,7 +133,7 @@ def cross(view, pad, count, lots):
 @compiled
 def post(view, pad, count, lots, tick, post_only=True):
     """Child: rest `lots` at `tick`. Returns the count of children."""
-    child = pad.children[count]
+    child = child_at(pad, count)
     child.verb = SUBMIT
     child.kind = POST_ONLY if post_only else LIMIT
     child.side = view.side
@@ -95,7 +145,7 @@ def post(view, pad, count, lots, tick, post_only=True):
 @compiled
 def withdraw(pad, count, own):
     """Child: cancel an order of ours. Returns the count of children."""
-    child = pad.children[count]
+    child = child_at(pad, count)
     child.verb = CANCEL_OWN
     child.handle = own.handle
     return count + 1
@@ -104,7 +154,7 @@ def withdraw(pad, count, own):
 @compiled
 def move(pad, count, own, tick, post_only=True):
     """Child: move an order of ours to another price, at the end of the queue there. Returns the count of children."""
-    child = pad.children[count]
+    child = child_at(pad, count)
     child.verb = REPLACE_OWN
     child.kind = POST_ONLY if post_only else LIMIT
     child.handle = own.handle

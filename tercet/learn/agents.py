@@ -1,7 +1,6 @@
 """The learners by name, made of Stable-Baselines3's for many environments at once."""
 
 import math
-import os
 from typing import Any
 
 import stable_baselines3
@@ -9,6 +8,7 @@ import torch as th
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from tercet.cores import cores
 from tercet.errors import BadInput
 from tercet.learn.collect import ByHalves
 from tercet.learn.ddqn import DoubleDQN
@@ -65,7 +65,7 @@ def new_agent(settings: TrainSettings, envs: MemberVecEnv) -> BaseAlgorithm:
 
 def threads_of(settings: TrainSettings) -> int:
     """Threads of a network's updates."""
-    return settings.threads or len(os.sched_getaffinity(0))
+    return settings.threads or cores()
 
 
 def _ppo(settings: TrainSettings, envs: MemberVecEnv, shared: dict[str, Any], network: dict[str, Any]) -> BaseAlgorithm:

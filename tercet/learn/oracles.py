@@ -7,15 +7,14 @@ the exact oracle saves with the signal.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from typing import Any, Final
 
 import numpy as np
 from scipy.special import ndtri
 
+from tercet.cores import share_processes
 from tercet.envs.bank import TEST
 from tercet.envs.worldmembers import WorldMembers, grid_actions, pace_actions
 from tercet.envs.worlds import AlmgrenChriss, Martingale, PlantedSignal, World
@@ -133,7 +132,5 @@ def signal_edge() -> float:
 
 def examine_all(worlds: tuple[str, ...], algos: tuple[str, ...], seeds: int, processes: int) -> Iterator[Found]:
     """Every learner in every world from so many seeds, in the order in which they end; one thread each."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(examine, world, algo, seed) for world in worlds for algo in algos for seed in range(seeds)]
-        for done in as_completed(waiting):
-            yield done.result()
+    runs = [(world, algo, seed) for world in worlds for algo in algos for seed in range(seeds)]
+    yield from (found for _, found in share_processes(examine, runs, processes))

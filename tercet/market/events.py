@@ -15,7 +15,7 @@ TRADE: Final = 4  # a displayed resting order was executed for `lots`
 HIDDEN: Final = 5  # a hidden order was executed; the visible book does not change
 CROSS: Final = 6  # an auction or cross printed; the visible book does not change
 HALT: Final = 7  # the trading state changed: `tick` is HALTED, QUOTING or TRADING
-REVEAL: Final = 8  # a level came into view at the deep end: `lots` stand at `tick`, nothing between it and tick `id`
+REVEAL: Final = 8  # at the deep end a level came into view: `lots` (perhaps none) stand at `tick`, nothing between it and tick `id`
 
 KINDS: Final = {
     ADD: "add",

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.market import soundness
 from tercet.market.events import FINER_PER_TICK
 
 UNITS: Final = 10_000  # feeds quote prices as whole numbers of 1 / UNITS of the currency
-LARGEST_TICK: Final = 2**30  # what a book takes
-LARGEST_SIZE: Final = 2**40  # lots of one order; a day's sum stays far below int64
-LARGEST_STEP: Final = Decimal(10**6)
+LARGEST_TICK: Final = soundness.LARGEST_TICK
+LARGEST_SIZE: Final = soundness.LARGEST_SIZE
+LEAST_STEP, LARGEST_STEP = Decimal("1e-9"), Decimal(10**6)
 
 
 class Fees(msgspec.Struct, frozen=True):
@@ -43,8 +44,8 @@ class Instrument(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size"):
             size = _decimal(getattr(self, name), name)
-            if not 0 < size <= LARGEST_STEP:
-                raise BadInput(f"{name} of {self.symbol}: expected a number above 0, {LARGEST_STEP} at most, found {size}")
+            if not LEAST_STEP <= size <= LARGEST_STEP:
+                raise BadInput(f"{name} of {self.symbol}: expected a number above 0 from {LEAST_STEP} to {LARGEST_STEP}, found {size}")
 
     def price(self, tick: int) -> Decimal:
         """The price of `tick`, in currency units."""

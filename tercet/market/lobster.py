@@ -16,9 +16,10 @@ from tercet.errors import BadInput
 from tercet.market import windows
 from tercet.market.calendar import NEW_YORK, SECOND, midnight_ns
 from tercet.market.events import ADD, BUY, CROSS, EVENT, HALT, HIDDEN, LEVEL_ROW, SELL, TRADE
-from tercet.market.instruments import LARGEST_SIZE, UNITS, Instrument, first, to_ticks
+from tercet.market.instruments import UNITS, Instrument, first, to_ticks
 from tercet.market.recorded import Recorded, count_kinds, load
 from tercet.market.rows import WORKERS, Layout, Table, each_part
+from tercet.market.soundness import LARGEST_SIZE
 
 Ints = NDArray[np.int64]
 Events = NDArray[np.void]
@@ -137,7 +138,7 @@ def _unsettled(fault: int, instrument: Instrument, price: int, size: int) -> str
     if fault == windows.BAD_PRICE:
         return _misfit(instrument, price)
     if fault == windows.BAD_SIZE:
-        return f"expected a size above 0 that is a multiple of the lot {instrument.lot_size}, found {size}"
+        return f"expected a size above 0 that is a multiple of the lot {instrument.lot_size}, {LARGEST_SIZE} lots at most, found {size}"
     return f"expected levels from better to worse, found {price / UNITS} out of order"
 
 
@@ -173,7 +174,7 @@ def start_before(event: np.void, shown: Ints) -> tuple[Events, list[str]]:
     in_view = len(book) < shown.shape[1] or any((tick - t) * side >= 0 for t in book)
     if kind <= TRADE and in_view:
         undone = book.pop(tick, 0) + (-lots if kind == ADD else lots)
-        if 0 < undone < 2**63:
+        if 0 < undone <= LARGEST_SIZE:
             book[tick] = undone
         elif undone:
             problems.append("the first message cannot have led to this row of the book")

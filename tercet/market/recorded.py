@@ -9,14 +9,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from tercet.errors import BadInput
+from tercet.errors import BadInput, at_row
+from tercet.market import soundness
 from tercet.market.events import KINDS
+from tercet.market.soundness import LARGEST_SIZE, LARGEST_TICK
 
 Text = NDArray[np.uint8]
 
@@ -50,6 +53,27 @@ def count_kinds(events: NDArray[np.void]) -> dict[str, int]:
     """How many events of each kind there are, by the kind's name."""
     counts = np.bincount(events["kind"].view(np.uint8), minlength=256)
     return {name: int(counts[kind]) for kind, name in KINDS.items()}
+
+
+# By the fault: the field that has it, and what a sentence about it says.
+UNSOUND: Final = {
+    soundness.BAD_KIND: ("kind", f"expected a kind from {min(KINDS)} to {max(KINDS)}"),
+    soundness.BAD_SIDE: ("side", "expected a side of 1 or -1"),
+    soundness.BAD_TICK: (
+        "tick",
+        f"expected a price within {LARGEST_TICK} ticks, and 0 to 9999 between them (a halt: -1, 0 or 1)",
+    ),
+    soundness.BAD_LOTS: ("lots", f"expected lots above 0, {LARGEST_SIZE} at most"),
+    soundness.BAD_TIME: ("time", "expected a time in ns since 1970, within a week of the first"),
+}
+
+
+def refuse_unsound(events: NDArray[np.void], source: object) -> None:
+    """BadInput, naming the row in `source`, for the first of EVENTs that no book can take."""
+    row, fault = soundness.first_unsound(events)
+    if fault != soundness.SOUND:
+        field, expected = UNSOUND[fault]
+        raise at_row(source, row + 1, f"{expected}, found {events[row][field]} in the event {events[row]}")
 
 
 def load(path: Path) -> tuple[Text, Source]:

@@ -4,17 +4,17 @@ A day is written in a hidden folder beside it, flushed to the disk, then renamed
 """
 
 import datetime
-import fcntl
 import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -22,73 +22,60 @@ from numpy.typing import NDArray
 
 import tercet
 from tercet.errors import BadInput
-from tercet.market.calendar import NEW_YORK, zone
+from tercet.locks import lock
+from tercet.market.calendar import NEW_YORK, midnight_ns
 from tercet.market.events import EVENT, LEVEL_ROW
-from tercet.market.instruments import LARGEST_TICK, Instrument
-from tercet.market.recorded import Recorded, Source, count_kinds
+from tercet.market.instruments import Instrument
+from tercet.market.recorded import Recorded, count_kinds, refuse_unsound
+from tercet.market.sidecar import FORMAT, SIDECAR, Meta, parse_meta, refuse_symbol
 
-FORMAT: Final = 1
-EVENTS, SIDECAR = "events.npy", "day.json"
-
-
-StartRow = tuple[Annotated[int, msgspec.Meta(ge=-LARGEST_TICK, le=LARGEST_TICK)], Literal[-1, 1], Annotated[int, msgspec.Meta(ge=1)]]
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """The sidecar. Times are ns since the epoch, UTC (0 in a day without events); `start` rows are tick, side, lots."""
-
-    format: int
-    symbol: str
-    date: datetime.date
-    tz: str
-    instrument: Instrument
-    depth: int
-    start: list[StartRow]
-    counts: dict[str, int]
-    sources: list[Source]
-    first_time: int
-    last_time: int
-    warnings: list[str]
-    version: str
-    events_sha256: str
-
-
-class _Format(msgspec.Struct):
-    format: int
+EVENTS: Final = "events.npy"
+TRIES_S: Final = (0.0, 0.002, 0.02)  # a reader that found no whole day looks again: a save may have been swapping it
 
 
 @dataclass(frozen=True)
 class Day:
-    """A stored day: `events` are EVENTs, memory-mapped, and what is written into them stays in memory; `start` are LEVEL_ROWs."""
+    """A stored day: `events` are EVENTs, memory-mapped, and what is written into them stays in memory; `start` are LEVEL_ROWs.
+
+    It stays what it was when another takes its place in the store. `header` are the bytes before the events in their file.
+    """
 
     path: Path
     meta: Meta
     events: NDArray[np.void]
     start: NDArray[np.void]
+    header: bytes
 
     def verify(self) -> None:
         """Reads every event again; raises BadInput where they are not what was stored."""
-        with (self.path / EVENTS).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != self.meta.events_sha256 or count_kinds(self.events) != self.meta.counts:
-            raise BadInput(f"{self.path / EVENTS}: expected the checksum and counts in {SIDECAR}, found others: import the day again")
+        digest = hashlib.sha256(self.header)
+        digest.update(self.events.view(np.uint8).data)
+        if digest.hexdigest() != self.meta.events_sha256:
+            raise BadInput(f"{self.path / EVENTS}: expected the checksum in {SIDECAR}, found another: import the day again")
 
 
 def day_name(symbol: str, day: datetime.date) -> str:
     """The folder of a day in its store; BadInput for a symbol that no folder can be named by."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", symbol):
-        raise BadInput(f"symbol {symbol!r}: expected letters, digits, '.', '_' and '-', the first a letter or a digit")
+    refuse_symbol(symbol)
     return f"{symbol}_{day.isoformat()}"
+
+
+def day_folders(store: Path) -> list[Path]:
+    """The folders of a store's days, in order of their names; what a save is writing is none, what one killed in mid-swap left is."""
+    homes = {sidecar.parent for sidecar in store.glob(f"*/{SIDECAR}") if not sidecar.parent.name.startswith(".")}
+    homes |= {sidecar.parent.with_name(sidecar.parent.name[1:-4]) for sidecar in store.glob(f".*.old/{SIDECAR}")}
+    return sorted(homes)
 
 
 def save(store: Path, recorded: Recorded, instrument: Instrument, day: datetime.date, tz: str = NEW_YORK, *, replace: bool = False) -> Path:
     """Stores a day, whole or not at all, and returns its folder.
 
     A day from the same sources (by checksum) is replaced; one from others is refused unless `replace`. Raises BadInput for that, and
-    where the disk is full or the store may not be written.
+    where the disk is full or the store may not be written, and for events that no book can take.
     """
     home = Path(store) / day_name(instrument.symbol, day)
-    zone(tz)
+    midnight_ns(day, tz)
+    refuse_unsound(recorded.events, home.name)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         with _alone(home):
@@ -102,43 +89,76 @@ def save(store: Path, recorded: Recorded, instrument: Instrument, day: datetime.
 
 
 def open_day(path: Path) -> Day:
-    """The day in the folder `path`; BadInput where it is missing, broken or of another format. `verify` reads the events as well."""
+    """The day in the folder `path`; BadInput where it is missing, broken, of another format, or holds what no book can take.
+
+    A day that is being replaced is the old one or the new one, whole. `verify` compares the checksum as well.
+    """
     path = Path(path)
-    if not path.is_dir():
+    for pause in TRIES_S:
+        try:
+            return _opened(path, path)
+        except BadInput as error:
+            problem = error
+        if path.name and not path.exists() and _old(path).is_dir():  # between two renames, or killed there
+            with suppress(BadInput):
+                return _opened(_old(path), path)
+        time.sleep(pause)
+    raise problem
+
+
+def _opened(folder: Path, path: Path) -> Day:
+    """The day that lies in `folder` and is called `path`; both of its files come from one folder, wherever that is moved to."""
+    if not folder.is_dir():
         raise BadInput(f"{path}: expected the folder of a stored day, found none")
-    meta = _read_meta(path / SIDECAR)
     try:
-        events = np.lib.format.open_memmap(path / EVENTS, mode="c")
-        size = (path / EVENTS).stat().st_size
-        start = np.array(meta.start, LEVEL_ROW)
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise BadInput(f"{path / EVENTS}: expected the events of a stored day, found: {error.strerror or error}") from error
-    except (ValueError, EOFError, OverflowError) as error:
-        raise BadInput(f"{path / EVENTS}: expected the events of a stored day, found a file that is cut off or broken ({error})") from error
-    if events.dtype != EVENT or events.ndim != 1:
-        raise BadInput(f"{path / EVENTS}: expected records of {EVENT.names}, found {events.dtype} of shape {events.shape}")
-    expected = sum(meta.counts.values())
-    if len(events) != expected or events.offset + events.nbytes != size:
-        raise BadInput(f"{path / EVENTS}: expected the {expected} events that {SIDECAR} counts, found {len(events)} in {size} bytes")
+        raise BadInput(f"{path}: expected the folder of a stored day, found: {error.strerror or error}") from error
+    try:
+        meta = _read_meta(path / SIDECAR, place)
+        header, events = _read_events(path / EVENTS, place)
+    finally:
+        os.close(place)
+    if count_kinds(events) != meta.counts:
+        raise BadInput(
+            f"{path / EVENTS}: expected the {sum(meta.counts.values())} events that {SIDECAR} counts, found {len(events)} others"
+        )
     ends = (int(events["time"][0]), int(events["time"][-1])) if len(events) else (0, 0)
     if ends != (meta.first_time, meta.last_time):
         raise BadInput(f"{path / SIDECAR}: expected the first and last time of its events, {ends}, found others: import the day again")
-    return Day(path, meta, events.view(np.ndarray), start)
+    return Day(path, meta, events, np.array(meta.start, LEVEL_ROW), header)
 
 
-def _read_meta(path: Path) -> Meta:
+def _read_meta(path: Path, place: int | None = None) -> Meta:
     try:
-        text = path.read_bytes()
-        found = msgspec.json.decode(text, type=_Format).format
-        if found != FORMAT:
-            raise BadInput(f"{path}: expected format {FORMAT}, found {found}: import the day again")
-        meta = msgspec.json.decode(text, type=Meta)
-        zone(meta.tz)
-        return meta
+        descriptor = os.open(SIDECAR if place is not None else path, os.O_RDONLY, dir_fd=place)
+        with open(descriptor, "rb") as file:
+            return parse_meta(file.read(), path)
     except OSError as error:
         raise BadInput(f"{path}: expected the sidecar of a stored day, found: {error.strerror or error}") from error
-    except msgspec.MsgspecError as error:
-        raise BadInput(f"{path}: expected the sidecar of a stored day, found broken text ({error})") from error
+
+
+def _read_events(path: Path, place: int) -> tuple[bytes, NDArray[np.void]]:
+    """The header of the events' file, and the events, mapped into memory; BadInput where a book could not take them."""
+    try:
+        with open(os.open(EVENTS, os.O_RDONLY, dir_fd=place), "rb") as file:
+            header, size = _read_header(file.read(_LONGEST_HEADER), path), os.fstat(file.fileno()).st_size
+            count, left = divmod(size - len(header), EVENT.itemsize)
+            if left or header.split(b"(")[-1].split(b",")[0] != str(count).encode():
+                raise BadInput(f"{path}: expected whole events, as many as its header counts, found {size} bytes: cut off or broken")
+            events = np.memmap(file, EVENT, "c", len(header), (count,)).view(np.ndarray)
+    except OSError as error:
+        raise BadInput(f"{path}: expected the events of a stored day, found: {error.strerror or error}") from error
+    refuse_unsound(events, path)
+    return header, events
+
+
+def _read_header(text: bytes, path: Path) -> bytes:
+    """The header of an .npy file that begins with `text`, if it is of EVENTs in one row."""
+    match = _HEADER.match(text)
+    if match is None or len(match[0]) != 10 + int.from_bytes(text[8:10], "little"):
+        raise BadInput(f"{path}: expected the events of a stored day, records of {EVENT.names}, found a file that begins {text[:80]!r}")
+    return match[0]
 
 
 def _refuse_others(home: Path, recorded: Recorded) -> None:
@@ -179,6 +199,11 @@ def _write(folder: Path, recorded: Recorded, instrument: Instrument, day: dateti
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+_LONGEST_HEADER: Final = 1024
+_DESCRIPTION: Final = re.escape(f"{{'descr': {EVENT.descr!r}, 'fortran_order': False, 'shape': ".encode())
+_HEADER: Final = re.compile(rb"\x93NUMPY\x01\x00.." + _DESCRIPTION + rb"\(\d{1,15},\), \} *\n", re.DOTALL)
 
 
 def _npy(events: NDArray[np.void]) -> tuple[bytes, memoryview]:
@@ -223,7 +248,7 @@ def _alone(home: Path) -> Iterator[None]:
     """One save at a time in a store, by a lock on its folder that a killed process lets go."""
     store = os.open(home.parent, os.O_RDONLY)
     try:
-        fcntl.flock(store, fcntl.LOCK_EX)
+        lock(store)
         _tidy(home)
         yield
     finally:

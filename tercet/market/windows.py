@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tercet.compiled import compiled
 from tercet.market.events import ADD, REVEAL, TRADE
+from tercet.market.soundness import LARGEST_SIZE, LARGEST_TICK
 
 Windows = NDArray[np.int64]
 Events = NDArray[np.void]
 
-LARGEST_TICK: Final = 2**30  # what a book takes
 NOWHERE: Final = 9_999_999_999  # the price, or minus the price, of an empty level
 FITS, BAD_PRICE, BAD_SIZE, UNSORTED = 0, 1, 2, 3
 
@@ -36,7 +36,7 @@ def settle_side(windows: Windows, row: int, s: int, units: int, lot: int) -> tup
         lots = size if lot == 1 else size // lot
         if tick < 1 or tick > LARGEST_TICK or tick * units != price:
             return level, BAD_PRICE
-        if lots < 1 or lots * lot != size:
+        if lots < 1 or lots > LARGEST_SIZE or lots * lot != size:
             return level, BAD_SIZE
         if before < 0 or (level > 0 and (before - tick) * sign <= 0):
             return level, UNSORTED

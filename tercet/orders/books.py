@@ -12,8 +12,9 @@ import msgspec
 
 from tercet.messages import Cancel, Child, Happening, OrderState, Replace, Report
 from tercet.orders import exposure
+from tercet.orders.clock import ALWAYS, NEVER
 from tercet.orders.executions import AMENDS, EXECUTIONS, Executions
-from tercet.orders.firm import ALWAYS, FOREIGN, NEVER, Firm
+from tercet.orders.firm import FOREIGN, Firm
 from tercet.orders.reports import Line, excess, misattributed, senseless
 
 SAME: Final = ("order", "side", "lots", "price", "happening")  # in a report of an execution that comes again
@@ -83,7 +84,8 @@ class Books:
     def place(self, message: Child | Replace, sent: Child) -> None:
         """A message is on its way; `sent` is what will work in the market. Its exposure is reserved already."""
         if isinstance(message, Replace):
-            self.remember(msgspec.structs.replace(sent, lots=message.lots), message.target)
+            self.owners[message.id], self.lines[message.id] = sent, self.lines[message.target]
+            self.lines[message.id].extend(sent.side, message.lots, sent.tick)
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
             return
@@ -93,12 +95,9 @@ class Books:
         if sent.parent is not None:
             self._ask(sent.parent, sent.lots)
 
-    def remember(self, child: Child, target: str | None = None) -> None:
-        """An order of ours, in the place of its `target`: what is traded on its id is expected."""
-        self.owners[child.id] = child
-        line = self.lines.setdefault(child.id if target is None else target, Line(child.lots, child.tick or 0))
-        line.extend(child)
-        self.lines[child.id] = line
+    def remember(self, child: Child) -> None:
+        """An order of ours: what is traded on its id is expected."""
+        self.owners[child.id], self.lines[child.id] = child, Line(child.lots, child.tick or 0)
 
     def cancelling(self, cancel: Cancel) -> None:
         """A cancel is on its way, by whose id the venue may answer; a cancel under an id that is another's says nothing about that one."""
@@ -133,13 +132,13 @@ class Books:
             self._execution(report, order)
         elif report.happening == Happening.REPLACE_REJECTED or (report.happening == Happening.REJECTED and report.order in self.replaces):
             if self._new(report):
-                self._stay(order, report.time)
+                self._stay(order, self.firm.window_time(report.time))
         elif report.happening in ENDS or (report.happening == Happening.STATUS and report.state in ENDED):
-            self._end(order, self._meant(report.order), report.time)
+            self._end(order, self._meant(report.order), self.firm.window_time(report.time))
         elif report.happening == Happening.REPLACED and self._new(report):
             self._replaced(report)
         if report.happening == Happening.REJECTED and (sent := self._owner(report.order)):
-            exposure.count_reject(self.firm.scopes, self._place(sent.strategy), self.firm.arrival(report.time))
+            exposure.count_reject(self.firm.scopes, self._place(sent.strategy), self.firm.window_time(report.time))
         self._settle(report)
 
     def _place(self, strategy: str) -> int:
@@ -201,7 +200,7 @@ class Books:
         if fill:
             asker = self._owner(report.order)
             place = self._place(asker.strategy if asker else report.strategy)
-            exposure.count_trade(self.firm.scopes, place, report.lots, self.firm.arrival(report.time))
+            exposure.count_trade(self.firm.scopes, place, report.lots, self.firm.window_time(report.time))
         if kept := self._keep([self._kept.pop(one) for one in tops if one in self._kept], last, report):
             self._kept[top] = kept
         more = counted - sum(execution.lots for execution in before)
@@ -211,7 +210,7 @@ class Books:
             if fill:  # a stop that has filled waits no longer
                 self.executed[order] += report.lots
                 resting["stop"] = 0
-            self._fit(order, int(resting["tick"]), report.time)
+            self._fit(order, int(resting["tick"]), self.firm.window_time(report.time))
         elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
             self._ask(sent.parent, more)
         line = self.lines.get(self._meant(report.order))
@@ -243,10 +242,10 @@ class Books:
             if kept is not None and (kept.symbol, kept.side) == (terms.symbol, side):
                 exposure.amend(symbols, place, side, kept.number, lots, price)
             else:
-                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, self.firm.arrival(report.time)), 0)
+                kept = Kept(terms.symbol, side, exposure.remember(symbols, place, side, lots, price, self.firm.window_time(report.time)), 0)
             largest = max(lots, report.lots if report.happening != Happening.BUSTED else 0)
             if largest > most:
-                self.firm.traded(terms.symbol, 0, self.firm.arrival(report.time), largest - most)
+                self.firm.traded(terms.symbol, 0, self.firm.window_time(report.time), largest - most)
                 most = largest
         if kept is None:
             return None
@@ -269,7 +268,7 @@ class Books:
         self._ask(child.parent, self.filled[order] - max(both.values()))
         self._drop(order)
         if child.strategy in firm.strategies:
-            firm.filled_whole(child.strategy, firm.arrival(now))
+            firm.filled_whole(child.strategy, now)
 
     def _book(self, execution: Execution, sign: int) -> None:
         firm = self.firm
@@ -329,9 +328,9 @@ class Books:
         self.rows[asked.id], self.open[asked.id] = row, kept
         self.filled[asked.id], self.executed[asked.id] = self.filled[order], self.executed[order]
         if asked.id in self._over:
-            self._end(asked.id, asked.id, report.time)
+            self._end(asked.id, asked.id, self.firm.window_time(report.time))
         else:
-            self._fit(asked.id, kept.tick or 0, report.time)
+            self._fit(asked.id, kept.tick or 0, self.firm.window_time(report.time))
 
     def _stay(self, order: str, now: int) -> None:
         """The venue has refused a replacement: the order stands as it was."""
@@ -346,6 +345,15 @@ class Books:
             self._end(order, order, now)
         else:
             self._fit(order, self.open[order].tick or 0, now)
+
+    def unsent(self, id: str, now: int) -> None:
+        """An order or a replacement that never left: as if it had not been asked for."""
+        if id in self.replaces:
+            self._stay(self.replaces[id].target, now)
+        elif id in self.open:
+            self._end(id, id, now)
+        self.owners.pop(id, None)
+        self.lines.pop(id, None)
 
     # What nobody has answered for -----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ from tercet.market.instruments import LARGEST_SIZE, Instrument
 from tercet.messages import Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
 from tercet.orders import exposure, supervision
 from tercet.orders.checks import BROKEN, CONFORMITY, RULES
-from tercet.orders.firm import ALWAYS, DAY
+from tercet.orders.clock import ALWAYS
+from tercet.orders.firm import DAY
 from tercet.orders.gate import Gate
 from tercet.orders.limits import MOST_MESSAGES, Limits, changed
 

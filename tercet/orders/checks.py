@@ -42,7 +42,6 @@ SCOPE: Final = np.dtype(
         ("above", np.int64),  # the desk of a strategy, the firm (0) of a desk, -1 for the firm
         ("mode", np.int64),  # ACTIVE, REDUCING, HALTED
         ("killed", np.int64),
-        ("stops", np.int64),  # how often it was killed, reduced or halted: what was approved before goes no more
         ("gross", np.float64),  # worst case
         ("long", np.float64),
         ("short", np.float64),
@@ -99,7 +98,6 @@ SYMBOL: Final = np.dtype(
     [
         ("phase", np.int64),
         ("killed", np.int64),
-        ("stops", np.int64),
         ("unknown", np.int64),  # orders that nobody answered for
         ("unequal", np.int64),  # own ledger and drop copy differ
         ("bid", np.int64),
@@ -199,7 +197,6 @@ ORDER: Final = np.dtype(
         ("tick", np.int64),  # its limit; of a market order the band at which it is sent
         ("stated", np.int64),  # the tick that it was asked for with; of a market order 0, wherever its band is
         ("stop", np.int64),  # the tick that it waits for; 0: none
-        ("stops", np.int64),  # of its scopes and its symbol, when it was judged
         ("expires", np.int64),  # 0: with its lifetime
         ("replaces", np.int64),  # the resting row that it takes the place of, or -1
         ("short", np.int64),

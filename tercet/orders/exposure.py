@@ -39,23 +39,11 @@ def recount(scopes, cell, symbol, strategy):
 @compiled
 def watch_losses(scope):
     """A loss beyond its first limit leaves only what reduces, one beyond the second nothing; neither ends by itself."""
-    before, scope.peak = scope.mode, max(scope.peak, scope.profit)
+    scope.peak = max(scope.peak, scope.profit)
     if -scope.profit > scope.most_loss and scope.mode == ACTIVE:
         scope.mode = REDUCING
     if -scope.profit > scope.most_halt_loss or scope.peak - scope.profit > scope.most_drawdown:
         scope.mode = HALTED
-    if scope.mode != before:
-        scope.stops += 1
-
-
-@compiled
-def stops_of(scopes, symbols, strategy, place):
-    """How often a strategy, its desk, the firm and a symbol were stopped: where it grows, what was approved before goes no more."""
-    stops, at = symbols[place].stops, strategy
-    while at >= 0:
-        stops += scopes[at].stops
-        at = scopes[at].above
-    return stops
 
 
 @compiled

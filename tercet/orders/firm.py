@@ -11,21 +11,16 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
-from tercet.orders import checks, exposure
-from tercet.orders.checks import ACCOUNT, CELL, RESTING, SCOPE, SYMBOL, WINDOWS
+from tercet.orders import checks, clock, exposure
+from tercet.orders.checks import ACCOUNT, AHEAD, CELL, RESTING, SCOPE, SYMBOL, WINDOWS
+from tercet.orders.clock import ALWAYS, NEVER, NS
 from tercet.orders.limits import OLDEST_POSTURE, Limits, Scope
 from tercet.orders.tightening import ALL, BLIND, Shares, worse
 
-NS: Final = 1_000_000_000
 DAY: Final = 86_400 * NS
-NEVER, ALWAYS = -(2**62), 2**62
 MOST_VOLUME: Final = 2**53  # lots that floats count one by one
 FOREIGN: Final = ""  # the strategy of fills that none of ours asked for
 PHASES: Final = {"closed": checks.CLOSED, "open": checks.OPEN, "auction": checks.AUCTION, "halted": checks.PAUSED}
-
-
-MINUTE: Final = 60 * NS
-LEAP: Final = 600 * NS  # by which our clock may go on between two looks
 
 
 class Locked(Protocol):
@@ -67,8 +62,8 @@ class Firm:
         self.clients = np.zeros(len(self.accounts), ACCOUNT)
         self.resting, self.used, self._free = np.zeros(64, RESTING), 0, list(range(63, -1, -1))
         self.windows = np.zeros(1, WINDOWS)
-        self.day_ends = self.looked = self.leapt = NEVER
-        self.latest = NEVER  # when the last order was approved
+        self.clock, self.day_ends = NEVER, NEVER  # ours, as last read
+        self._day_before: tuple[int, NDArray[np.float64], NDArray[np.float64]] | None = None  # its end, peaks, and cash since taken out
         self.models: dict[str, str] = {}  # the one that each strategy has told of
         self.shares, self.state, self.posture_time, self.blind = ALL, "", NEVER, False  # what the last posture leaves of the limits
         self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
@@ -171,36 +166,72 @@ class Firm:
             row["most_jump"], row["most_spread"], row["close_collar"] = traded.jump, traded.spread, traded.close_collar
 
     @alone
-    def tick(self, now: int, sure: bool = False) -> bool:
+    def tick(self, now: int) -> bool:
         """Let the clock go on, to be called before anything else is done at `now`: whether a day has ended, from which on profit and its
-        peak count anew. The clock is ours: what a venue says of the time begins no day, and neither does a leap of ours
-        that the next look does not confirm, unless it is `sure`.
+        peak count anew. The clock is ours: what a venue says of the time begins no day.
         """
-        if not (self._confirmed(now) or sure) or now < self.day_ends:
+        if now < self.day_ends:
             return False
-        first, start = self.day_ends == NEVER, int(self.limits.windows.day_s * NS)
-        self.day_ends = now - (now - start) % DAY + DAY
-        if not first:
-            exposure.begin_day(self.scopes, self.instruments, self.cells)
-            self.clients["bought"] = self.clients["sold"] = 0.0
-        return not first
+        ended, self.day_ends = self.day_ends, self._end_of_day(now)
+        if ended == NEVER:
+            return False
+        cash, peaks = self.cells["cash"].copy(), self.scopes["peak"].copy()
+        exposure.begin_day(self.scopes, self.instruments, self.cells)
+        self.clients["bought"] = self.clients["sold"] = 0.0
+        self._day_before = ended, peaks, cash - self.cells["cash"]
+        return True
 
-    def _confirmed(self, now: int) -> bool:
-        """Whether our clock goes on as clocks do: a leap of more than LEAP counts once the next look confirms it."""
-        steady = self.looked == NEVER or now <= self.looked + LEAP or (self.leapt != NEVER and self.leapt <= now <= self.leapt + LEAP)
-        self.leapt = NEVER if steady else now
-        self.looked = max(now, self.looked) if steady else self.looked
-        return steady
+    def _end_of_day(self, now: int) -> int:
+        start = int(self.limits.windows.day_s * NS)
+        return now - (now - start) % DAY + DAY
+
+    @alone
+    def read_clock(self, now: int) -> int:
+        """Our time, for the watch and for each order. It does not go back, but where it had jumped ahead: what was dated then counts as of
+        now.
+        """
+        if self.clock == NEVER:
+            self._date_back(now + clock.VENUE_AHEAD)
+        elif now < self.clock:
+            if self.clock - now <= clock.STILL:
+                return self.clock
+            self._step_back(now)
+        self.clock = now
+        if now >= self.day_ends:
+            self.tick(now)
+        return now
+
+    def _step_back(self, now: int) -> None:
+        self._date_back(now)
+        if self._day_before is not None and now < self._day_before[0]:
+            _, peaks, cash = self._day_before
+            for strategy, symbol in np.ndindex(self.cells.shape):
+                exposure.earn(self.scopes, self.instruments, self.cells, strategy, symbol, float(cash[strategy, symbol]))
+            self.scopes["peak"] = np.maximum(peaks, self.scopes["peak"])
+            self._day_before = None
+        self.day_ends = min(self.day_ends, self._end_of_day(now))
+        if self.posture_time > now + AHEAD:
+            self.posture_time = NEVER
+            self.lose_sight()
+
+    def _date_back(self, now: int) -> None:
+        clock.date_back(self.scopes, self.instruments, max(1, int(self.windows["volume"][0]) // checks.BUCKETS), now)
+
+    def window_time(self, reported: int) -> int:
+        """When something that a venue has dated counts in our windows."""
+        return clock.window_time(reported, self.clock)
 
     # What the world says -------------------------------------------------------------------------------------------------------------
 
     @alone
     def mark(self, symbol: str, bid: int, ask: int, now: int) -> None:
-        """The best prices of an instrument, 0 where a side is empty."""
+        """The best prices of an instrument, 0 where a side is empty; nothing where a newer one is known."""
         place = self._symbol(symbol)
         refuse_no_time(now, f"mark of {symbol}")
         if not (0 <= bid <= LARGEST_TICK and 0 <= ask <= LARGEST_TICK):
             raise BadInput(f"mark of {symbol} was {bid!r} to {ask!r}; expected ticks from 0 (none) to {LARGEST_TICK}")
+        if clock.out_of_date(now, int(self.instruments["marked"][place]), self.clock):
+            return
         exposure.mark(self.scopes, self.instruments, self.cells, place, bid, ask, now)
 
     @alone
@@ -331,10 +362,6 @@ class Firm:
                 if row == place:
                     return f"{kind}.{name}"
         return "firm"
-
-    def arrival(self, time: int) -> int:
-        """When a report of that time came here, by our clock: a venue's may be behind, and its trades would be past every window."""
-        return time if self.latest == NEVER else min(max(time, self.latest), self.latest + MINUTE)
 
     def _symbol(self, name: str) -> int:
         return _place(self.symbols, name, "symbol")

@@ -6,9 +6,8 @@ Cancels always pass. The controls are in `checks`; here messages become rows for
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,11 +15,12 @@ import numpy as np
 
 from tercet.errors import BadInput
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
-from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Kind, Lifetime, Mandate, Refused, Replace, Report
+from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Era, Kind, Lifetime, Mandate, Refused, Replace, Report
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, IDENTIFICATION, ORDER, PERMISSION, RESTRICTED, RULES, VERDICT
-from tercet.orders.firm import ALWAYS, FOREIGN, NEVER, Firm, alone
+from tercet.orders.clock import ALWAYS, NEVER
+from tercet.orders.firm import FOREIGN, Firm, alone
 from tercet.orders.judge import admit, tables_of
 from tercet.orders.limits import Limits, Strategy
 from tercet.orders.wording import Terms, sentence
@@ -53,8 +53,8 @@ class Gate:
         self.firm, self.tell = Firm(limits), tell
         self.lock = self.firm.lock
         self.books = Books(self.firm, self.alert)
-        self.admit = admit
-        self.overrides: dict[str, tuple[int, int, int]] = {}  # order id -> (control, most lots, until)
+        self.admit, self.era = admit, Era()
+        self.overrides: dict[str, tuple[int, int, int, int]] = {}  # order id -> (control, most lots, since, until)
         self.arming: dict[str, tuple[Command, tuple[int, ...]]] = {}  # scope -> the wish to arm it, and what stopped it then
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self._refused: dict[str, Child] = {}  # by id, for an override
@@ -74,22 +74,24 @@ class Gate:
         try:
             if not NEVER < now < ALWAYS:
                 raise BadInput(f"time was {now}; expected ns since the epoch")
-            now = max(now, self.firm.latest)  # a clock that goes back empties no window
-            if now >= self.firm.day_ends:
-                self.firm.tick(now)
+            if self.firm.clock <= now < self.firm.day_ends:
+                self.firm.clock = now
+            else:
+                now = self.read_clock(now)
             self.age(now)
             answer = self._check(message, now)
-            if isinstance(answer, Approved):  # what is refused, as all is at a time that cannot be, moves no clock
-                self.firm.latest = now
         except Exception as fault:  # whatever has gone wrong, nothing is sent
             answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, f"{type(fault).__name__}: {fault}")
         self.tell(answer)
         return answer
 
-    def stopped_since(self, strategy: int, symbol: int, stops: int) -> bool:
-        """Whether an order that was approved when its scopes had been stopped so often is overtaken by another stop."""
-        with self.lock:
-            return stops != int(exposure.stops_of(self.firm.scopes, self.firm.instruments, strategy, symbol))
+    @alone
+    def read_clock(self, now: int) -> int:
+        """Our time, and an alert where it has stepped back."""
+        was, read = self.firm.clock, self.firm.read_clock(now)
+        if read < was:
+            self.alert("monitoring", "firm", f"the clock had jumped ahead, and stepped back from {was} to {read} ns", read)
+        return read
 
     @alone
     def age(self, now: int) -> None:
@@ -100,7 +102,7 @@ class Gate:
 
     def _cancel(self, cancel: Cancel, now: int) -> Approved:
         """Nothing stops a cancel, not even who cannot note it."""
-        answer = Approved(cancel, now, GATE_STAMP)
+        answer = Approved(cancel, now, stamp=GATE_STAMP, era=self.era)
         with suppress(Exception):
             self.books.cancelling(cancel)
             child = self.books.open.get(cancel.target)
@@ -135,13 +137,7 @@ class Gate:
             return self._judged(message.id, wanted, rule, now)
         self.books.place(message, sent)
         waived = RULES[self._order.waived] if self._order.waived else ODD_LOT if self._verdict["odd"][0] else ""
-        return Approved(
-            sent if isinstance(message, Child) else message,
-            now,
-            GATE_STAMP,
-            waived,
-            partial(self.stopped_since, *places, self._order.stops),
-        )
+        return Approved(sent if isinstance(message, Child) else message, now, waived, GATE_STAMP, self.era)
 
     def _as_child(self, message: Replace) -> Child | None:
         """What would work in the market: of a replacement what is still to fill."""
@@ -221,6 +217,12 @@ class Gate:
         with self.lock:
             self.books.hear(report)
 
+    @alone
+    def unsent(self, refused: Sequence[Refused]) -> None:
+        """What the outbox has not sent, as its NotSent names it: its exposure is free again, and a trade on it would be nobody's."""
+        for one in refused:
+            self.books.unsent(one.id, one.time)
+
     def timed_out(self, order: str, now: int) -> None:
         """Nobody has answered for an order: its symbol is blocked until somebody does."""
         with self.lock:
@@ -267,10 +269,10 @@ class Gate:
 
     def _waived(self, child: Child, now: int) -> int:
         """The control that is overridden for an order: for the one that was refused, where one was by that id."""
-        rule, lots, until = self.overrides[child.id]
+        rule, lots, since, until = self.overrides[child.id]
         refused = self._refused.get(child.id)
         same = refused is None or msgspec.structs.replace(refused, time=child.time) == child
-        return rule if now <= until and same and child.lots <= lots else 0
+        return rule if since <= now <= until and same and child.lots <= lots else 0
 
     def _judged(self, id: str, wanted: Child, rule: int, now: int) -> Refused:
         """A control's refusal, in words."""

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, Self
 
 import msgspec
 
-from tercet.errors import BadInput, TercetError
+from tercet.errors import BadInput, TercetError, not_installed
 from tercet.orders.chain import DIGEST, KIND_OF, KINDS, Damaged, Note, Row, Tail, decoded, hash_of, walk
 from tercet.orders.sqlite import SqliteStore
 
@@ -245,7 +245,7 @@ def open_store(where: str | Path, *, writing: bool = False) -> Store:
     try:
         from tercet.orders.postgres import PostgresStore  # noqa: PLC0415 - psycopg is an extra
     except ImportError as error:
-        raise TercetError("psycopg is not installed; expected the extra: pip install 'tercet[postgres]'") from error
+        raise not_installed("psycopg", "postgres") from error
     return PostgresStore(str(where), writing=writing)
 
 

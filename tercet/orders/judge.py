@@ -80,7 +80,7 @@ from tercet.orders.checks import (
     shrinks,
     worth,
 )
-from tercet.orders.exposure import count_message, stops_of, take
+from tercet.orders.exposure import count_message, take
 
 
 @compiled
@@ -216,7 +216,6 @@ def admit(tables, row, used):
     if rule == 0:
         count_message(scopes, order.strategy, order.now, worth(order.lots, order.tick, symbols[order.symbol]))
         take(scopes, symbols, cells, resting, row, order)
-        order.stops = stops_of(scopes, symbols, order.strategy, order.symbol)
     return rule
 
 

@@ -27,12 +27,15 @@ _SAYS: Final = frozenset(KIND_OF[kind] for kind in ACTS)
 EXECUTIONS: Final = (Happening.FILLED, Happening.BUSTED, Happening.CORRECTED)  # a tuple: an enum's hash is slow
 
 
-MOST_AGE_S: Final = 5.0
 ALONE: Final = "another order of its batch cannot be sent; expected all of them or none"
 
 
 class NotSent(TercetError):
-    """An intent that was not sent."""
+    """Intents that were not sent, for sure: `refused` names each, for the gate to free what it has reserved for them."""
+
+    def __init__(self, text: str, refused: tuple[Refused, ...] = ()) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class Gateway(Protocol):
@@ -162,9 +165,7 @@ def _read(store: Store) -> Recovered:
 class Outbox:
     """The only way out: durable first, sent second, and nothing on a symbol in doubt. Safe to call from any thread."""
 
-    def __init__(self, journal: Journal, gateway: Gateway, recovered: Recovered, most_age_s: float = MOST_AGE_S) -> None:
-        """An approval older than `most_age_s` is no longer sent: the market that it was judged in is gone."""
-        self._most_age = int(most_age_s * 1e9)
+    def __init__(self, journal: Journal, gateway: Gateway, recovered: Recovered) -> None:
         self._journal, self._gateway, self._open, self._heard = journal, gateway, recovered.open, recovered.heard
         self._lock = threading.RLock()
 
@@ -181,7 +182,8 @@ class Outbox:
         """Writes intents, waits until they are durable, and sends them in order.
 
         Orders go together or not at all, each cancel by itself. NotSent, once the rest has gone and the refusals are written, for what the
-        gate has not approved, an id that was used before, a symbol in doubt (cancels go through) or a target that nobody knows. An error of
+        gate has not approved, or before a kill or too long ago, an id that was used before, a symbol in doubt (cancels go through) or a
+        target that nobody knows; `Gate.unsent` takes what it names. An error of
         the journal sends no order, one of the gateway none of those that follow; those that nobody has answered are then in doubt.
         """
         if unchecked := [one for one in approved if type(one) is not Approved]:
@@ -196,7 +198,8 @@ class Outbox:
         self._hand_over(going)
         if refused:
             first = sorted(refused, key=lambda one: one.text.endswith(ALONE))  # the causes before what they have kept back
-            raise NotSent("; ".join(one.text for one in first[:3]) + (f"; and {len(first) - 3} more" if len(first) > 3 else ""))
+            text = "; ".join(one.text for one in first[:3]) + (f"; and {len(first) - 3} more" if len(first) > 3 else "")
+            raise NotSent(text, tuple(refused))
 
     def receive(self, reports: Sequence[Report]) -> list[Report]:
         """Writes reports, waits until they are durable, and returns those to act on: no execution that is written already.
@@ -255,8 +258,6 @@ class Outbox:
             if errors and not cancels:
                 continue
             try:
-                if not cancels and one.overtaken:  # while it was being written
-                    raise NotSent(self._stale(one))
                 self._gateway.send(one)
                 self._journal.append((Sent(one.message.id),))
             except Exception as error:  # raised below, once the cancels have gone
@@ -296,27 +297,16 @@ class Outbox:
     def _problem(self, one: Approved, fresh: dict[str, str]) -> str:
         """Why a message cannot be sent, in a sentence; empty where it can: its symbol is then among the `fresh`, by its id."""
         message = one.message
+        if void := one.void:
+            return f"order {message.id}: {void}"
         if message.id in self._open.symbols or message.id in fresh:
             return f"order {message.id}: its id was used before; expected a new one"
         symbol = self._symbol(message, fresh)
         if symbol is None:
             return f"order {message.id}: its target is unknown, {getattr(message, 'target', '')}; expected an order of this journal"
-        if isinstance(message, Cancel):
-            fresh[message.id] = symbol
-            return ""
-        if symbol in self._open.blocked:
+        if symbol in self._open.blocked and not isinstance(message, Cancel):
             return f"order {message.id}: {symbol} is blocked by an order that is UNKNOWN; expected that to be resolved first"
-        if stale := self._stale(one):
-            return stale
         fresh[message.id] = symbol
-        return ""
-
-    def _stale(self, one: Approved) -> str:
-        """Why an approval counts no longer, in a sentence; empty where it does."""
-        if one.overtaken:
-            return f"order {one.message.id}: approved before a kill, a halt or a reduction; expected an approval of after it"
-        if one.age > self._most_age:
-            return f"order {one.message.id}: approved {one.age / 1e9:.1f} s ago; expected {self._most_age / 1e9:g} s at most"
         return ""
 
     def _symbol(self, message: Intent, fresh: dict[str, str]) -> str | None:

@@ -11,30 +11,31 @@ import msgspec
 
 from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
 from tercet.messages import Child, Happening, Report
-from tercet.orders.executions import AMENDS, EXECUTIONS, OURS
+from tercet.orders.executions import AMENDS, EXECUTIONS
 
 LATEST: Final = 2**62  # ns
 PRICED: Final = (Happening.FILLED, Happening.CORRECTED)
+ONCE: Final = EXECUTIONS | {Happening.REPLACED, Happening.REPLACE_REJECTED}  # what changes more each time it is counted
 CLOSE: Final = 1e-9  # ticks by which a float may be off
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """The orders that replace one another: the most that any of them asked for, and what was traded of them all."""
 
     lots: int
     tick: int  # the worst limit; 0: one of them had none
     executed: int = 0  # of every fill ever reported
 
-    def extend(self, child: Child) -> None:
+    def extend(self, side: int, lots: int, tick: int | None) -> None:
         """One more of them."""
-        worst = max if child.side > 0 else min
-        self.lots = max(self.lots, child.lots)
-        self.tick = worst(self.tick, child.tick) if self.tick and child.tick else 0
+        worst = max if side > 0 else min
+        self.lots = max(self.lots, lots)
+        self.tick = worst(self.tick, tick) if self.tick and tick else 0
 
 
 def senseless(report: Report) -> str:
     """What no report can mean, in a sentence; empty where it makes sense."""
-    if not report.exec_id and report.happening not in OURS:
+    if not report.exec_id and report.happening in ONCE:
         return "exec_id was empty; expected one, by which it counts once"
     if not (math.isfinite(report.price) and math.isfinite(report.fee)):
         return f"price was {report.price} and fee {report.fee}; expected numbers"

@@ -8,7 +8,6 @@ A link leads to the journal itself, so that all who write it meet at one lock; a
 schema is compared exactly: a trigger that other hands have planted would change what is written.
 """
 
-import fcntl
 import os
 import re
 import secrets
@@ -21,6 +20,7 @@ from typing import Final
 
 import tercet
 from tercet.errors import BadInput
+from tercet.locks import lock
 from tercet.orders.chain import DIGEST, FORMAT, Damaged, Row, Tail
 
 CHUNK: Final = 128  # rows a statement: sqlite3 lets other threads run once a statement, which costs more than the rows
@@ -101,7 +101,7 @@ class SqliteStore:
             head.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(head, os.O_RDWR | os.O_CREAT, 0o666)
             self._held.callback(os.close, self._lock)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._lock, wait=False)
         except BlockingIOError as error:
             raise BadInput(f"{self.name}: expected to be its only writer, found another process that has it open") from error
         except OSError as error:

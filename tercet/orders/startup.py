@@ -8,11 +8,11 @@ import msgspec
 from tercet.errors import BadInput
 from tercet.messages import Act, Alert, Command, Comparison, LimitsChange, Mandate, Report
 from tercet.orders.checks import ACTIVE, HALTED, REDUCING
-from tercet.orders.firm import NEVER
+from tercet.orders.clock import NEVER
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
 from tercet.orders.recovery import Recovered
-from tercet.orders.supervision import carry_out, differ, refuse_new_names
+from tercet.orders.supervision import KILLED, carry_out, differ, refuse_new_names
 from tercet.orders.tightening import BLIND, NOTHING
 
 MODES: Final = {"daily_loss": REDUCING, "drawdown": HALTED, "kill_switch": HALTED}  # that the watch has alerted people to
@@ -29,8 +29,10 @@ def retake(gate: Gate, recovered: Recovered, now: int) -> None:
     loaded, modes = gate.firm.limits, dict[str, int]()
     try:
         for one in recovered.history:
-            _tick(gate, min(getattr(one, "time", NEVER), now), modes)
+            gate.firm.clock = min(getattr(one, "time", NEVER), now)  # as far as is known
+            _tick(gate, gate.firm.clock, modes)
             _repeat(gate, one, modes)
+        gate.firm.clock = now
         _tick(gate, now, modes)
     finally:
         gate.tell = tell
@@ -43,7 +45,7 @@ def retake(gate: Gate, recovered: Recovered, now: int) -> None:
 
 def _tick(gate: Gate, now: int, modes: dict[str, int]) -> None:
     """A new day forgets the modes that its own fills have led to, and none that people were alerted to."""
-    if now != NEVER and gate.firm.tick(now, sure=True):  # as it was written
+    if now != NEVER and gate.firm.tick(now):
         gate.firm.scopes["mode"] = ACTIVE
         for scope, mode in modes.items():
             gate.firm.scope(scope)["mode"] = mode
@@ -77,7 +79,7 @@ def _repeat_act(gate: Gate, one: Command | Comparison | Alert, modes: dict[str, 
         state = one.text.split()[1].rstrip(",")
         gate.firm.heed(NOTHING if state == "HALT" else BLIND, state, NEVER)
         gate.firm.lose_sight()  # until one comes
-    elif one.rule in MODES:
+    elif one.rule in MODES and one.text != KILLED:  # the command itself says so
         _hold(gate, one.scope, MODES[one.rule], modes)
 
 

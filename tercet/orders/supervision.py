@@ -9,12 +9,15 @@ import msgspec
 from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Child, Command, Comparison, LimitsChange, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
-from tercet.orders.firm import FOREIGN, NEVER, NS, alone, refuse_no_time
+from tercet.orders.clock import NEVER, NS, STILL
+from tercet.orders.firm import FOREIGN, alone, refuse_no_time
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened, same_person
 from tercet.orders.tightening import shares_of
 
 ORDERS: Final = "orders"
+KILLED: Final = "killed"  # that, and not halted too
+STOPS: Final = frozenset(("dead_man", "kill_switch"))
 LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
 
 
@@ -44,12 +47,12 @@ def carry_out(gate: Gate, command: Command) -> None:
     """What a command changes, whoever may say so; BadInput where there is no such scope."""
     row = gate.firm.scope(command.scope)
     gate.arming.pop(command.scope, None)
+    if command.act in (Act.KILL, Act.REDUCE):
+        gate.era.number += 1  # what was approved before goes out no longer
     if command.act == Act.KILL:
         row["killed"] = 1
-        row["stops"] += 1
     elif command.act == Act.REDUCE and _has_mode(row):
         row["mode"] = max(int(row["mode"][0]), REDUCING)
-        row["stops"] += 1
     elif command.act == Act.ARM:
         gate.arming[command.scope] = (command, _stopped(row))
     elif command.act == Act.CONFIRM:
@@ -116,8 +119,8 @@ def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
 
     posture: the file that `tercet risk posture --follow --json FILE` keeps, which is heeded whenever it tells anew.
     """
-    firm, unread = gate.firm, {} if posture is None else _heed_file(gate, posture, now)
-    firm.tick(now)
+    firm, now = gate.firm, gate.read_clock(now)
+    unread = {} if posture is None else _heed_file(gate, posture, now)
     gate.age(now)
     for symbol in firm.symbols:
         _watch_symbol(gate, symbol, now)
@@ -126,10 +129,11 @@ def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
         wrong = breaches(gate, scope, now) | (unread if scope == "firm" else {})
         for rule, text in wrong.items():
             if (scope, rule) not in gate.alerted:
+                gate.era.number += rule in STOPS
                 gate.alert(rule, scope, text, now)
         gate.alerted -= {(scope, rule) for where, rule in gate.alerted if where == scope and rule not in wrong}
         gate.alerted |= {(scope, rule) for rule in wrong}
-        if wrong.keys() & {"dead_man", "kill_switch"}:
+        if wrong.keys() & STOPS:
             found |= {wish.target: wish for wish in cancels(gate, scope, now)}
     return list(found.values())
 
@@ -158,7 +162,7 @@ def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
     if scope.startswith("strategy.") and not -AHEAD <= now - int(row["heartbeat"]) <= int(gate.firm.windows["dead"][0]):
         wrong["dead_man"] = "no heartbeat for too long, or one from a time to come"
     if row["killed"] or row["mode"] == HALTED:
-        wrong["kill_switch"] = "killed or halted"
+        wrong["kill_switch"] = "halted" if row["mode"] == HALTED else KILLED
     return wrong
 
 
@@ -178,7 +182,7 @@ def override(gate: Gate, order: str, rule: str, lots: int, by: str, second: str 
     refuse_no_time(now, f"override of {order}")
     if type(until) is not int or not now < until <= now + LONGEST_OVERRIDE:
         raise BadInput(f"override of {order} was until {until}; expected a time within an hour of {now}")
-    gate.overrides[order] = (RULES.index(rule), lots, until)
+    gate.overrides[order] = (RULES.index(rule), lots, now - STILL, until)
     gate.alert("override", f"order.{order}", f"{by} and {second} let {order} pass {rule} with {lots} lots at most, until {until}", now)
 
 
@@ -192,6 +196,7 @@ def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) ->
     refuse_new_names(old, limits)
     if looser := loosened(old, limits):
         _refuse_single(old, f"limits would be looser ({', '.join(looser)})", by, second)
+    gate.era.number += 1
     gate.firm.take(limits)
     gate.tell(LimitsChange(version=limits.version, by=by, second=second, time=now, limits=msgspec.to_builtins(limits)))
     gate.alert("limits_change", "firm", f"version {limits.version} by {by}{f' and {second}' if second else ''}", now)

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.errors import BadInput
 from tercet.risk.assets import AssetDays
 from tercet.risk.correlation import DEFAULT, YEAR, CovarianceForecaster, Ewma, Mean, Speeds, Window, walked
 from tercet.risk.dcc import Dcc
 from tercet.risk.portfolios import WEEK, Bias, Held, bias, held
+from tercet.signals.answers import Answers
 from tercet.signals.resample import Interval, confidence_set, mean_interval
 from tercet.signals.scores import diebold_mariano
 from tercet.signals.series import Floats
@@ -68,23 +69,20 @@ def covariance_league(
     experiment: str,
     tell: Tell,
 ) -> CovarianceLeague:
-    """Ask every forecaster about each day after the first ones; who cannot learn from them is named and left out."""
-    found, left_out = {}, {}
+    """Ask every forecaster about each day after the first ones; who fails or says no matrix is named and left out."""
+    answers = Answers[Held]()
     data = sha256(np.ascontiguousarray(days.returns).tobytes()).hexdigest()
     for one in forecasters:
         tell(one.name)
         said = walked(days, one, settings.first, settings.every)
-        try:
-            found[one.name] = held(days, said, hold=settings.hold, short=settings.short, seed=settings.seed)
-        except BadInput as why:
-            left_out[one.name] = str(why)
+        kept = answers.ask(one.name, partial(held, days, said, hold=settings.hold, short=settings.short, seed=settings.seed))
+        if kept is None:
             continue
         span = (int(days.known[0]), int(days.known[-1]))
-        ledger.record(experiment, one.name, {"forecaster": repr(one), **asdict(settings)}, data, span, scores(found[one.name]))
-    if len(found) < 2:
-        raise BadInput(f"{len(found)} forecasters could be asked; expected 2 or more to compare ({'; '.join(left_out.values())})")
+        ledger.record(experiment, one.name, {"forecaster": repr(one), **asdict(settings)}, data, span, scores(kept))
+    losses = answers.drop_twins(lambda one: squares(one.returns))
+    found = answers.enough("forecasters")
     tell("the confidence set")
-    losses = {name: squares(one.returns) for name, one in found.items()}
     within = confidence_set(np.column_stack(list(losses.values())), size=SIZE, seed=settings.seed)
     best = min(losses, key=lambda name: float(losses[name].mean()))
     standings = [
@@ -104,7 +102,7 @@ def covariance_league(
         for place, (name, one) in enumerate(found.items())
     ]
     standings.sort(key=lambda one: one.volatility.estimate)
-    return CovarianceLeague(tuple(standings), days.known[settings.first :], left_out, ledger.count(experiment))
+    return CovarianceLeague(tuple(standings), days.known[settings.first :], answers.left_out, ledger.count(experiment))
 
 
 def squares(returns: Floats) -> Floats:

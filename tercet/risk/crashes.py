@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import count
-from os import sched_getaffinity
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercet.cores import cores
 from tercet.errors import BadInput
 from tercet.execution.caution import COUNT, SECOND, CautionSettings
 from tercet.market.calendar import session
@@ -125,7 +125,7 @@ def crash_sessions(settings: CrashSettings, part: int, fall: float) -> tuple[lis
 
 def _batches(settings: CrashSettings, part: int, crash: bool, most: int) -> Iterator[list[Session]]:
     """Sessions in the order of their numbers, some at a time, on all cores; the same on any number of them."""
-    with ThreadPoolExecutor(settings.threads or len(sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(settings.threads or cores()) as pool:
         for first in count(0, BATCH):
             if first >= most:
                 return

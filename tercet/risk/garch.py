@@ -12,6 +12,7 @@ from tercet.risk.filters import LEAST, level, refuse
 from tercet.risk.recursions import egarch, gjr, realised
 from tercet.signals.series import Floats
 
+LIKELY: Final = 0.5, 2.0  # mean square of errors, beyond which parameters were found that explain nothing
 SHAPES: Final = ("nu", "eta", "lambda")  # of errors, by arch's names
 
 
@@ -103,6 +104,16 @@ class Recursion:
     def variance(self, days: MarketDays) -> Floats:
         """See `Filter`."""
         return np.asarray(self.scale * self.steps(days.returns, self.terms))
+
+    def explains(self, days: MarketDays) -> bool:
+        """Whether the mean square of its errors is about 1, as of any fit, and its mean within a deviation of the returns'.
+
+        Where many returns are the same, as of stale prices, a likelihood with fat tails grows without end as the variance of those days
+        goes to 0, and what is then likeliest explains nothing.
+        """
+        with np.errstate(all="ignore"):
+            square = float(((days.returns[1:] - self.terms[0]) ** 2 / self.variance(days)[:-1]).mean())
+        return LIKELY[0] < square < LIKELY[1] and abs(float(self.terms[0] - days.returns.mean())) < float(days.returns.std())
 
 
 def at_level(recursion: Recursion, past: MarketDays) -> Recursion:

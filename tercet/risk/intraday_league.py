@@ -5,6 +5,7 @@ The league is that of days (see `league`), with windows in their place.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,10 +20,12 @@ from tercet.risk.losses import qlike
 from tercet.risk.midpath import MidPath
 from tercet.risk.mids import flow_said
 from tercet.risk.season import Season
+from tercet.signals.answers import Answers
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
 LEAST: Final = 30  # windows that are asked about
+OFTEN: Final = 0.5  # share of the windows that a forecaster has to speak of, or the others are asked about too few
 LEVEL: Final = 30  # windows before, over which a baseline is made right on average
 
 
@@ -103,6 +106,14 @@ def forecasters(season: Season | None = None) -> dict[str, IntradaySettings | No
     return {**variants(season), **dict.fromkeys(BASELINES)}
 
 
+def often(said: Floats, whole: NDArray[np.bool_]) -> Floats:
+    """(n,): variances above 0, NaN elsewhere; BadInput where those are fewer than OFTEN of the whole windows."""
+    fine = np.isfinite(said) & (said > 0)
+    if fine[whole].sum() < OFTEN * whole.sum():
+        raise BadInput(f"it gave a variance for {int(fine[whole].sum())} of {int(whole.sum())} windows; expected {OFTEN:.0%} at least")
+    return np.where(fine, said, np.nan)
+
+
 def intraday_league(
     path: MidPath,
     chosen: Sequence[str],
@@ -116,18 +127,29 @@ def intraday_league(
     windows, known = Windows.of(path, settings.horizon_s), forecasters(season)
     asked = (windows.begin - path.hours.open_ns) >= settings.first_s * SECOND
     whole = asked & np.isfinite(windows.realised)
-    said = {}
+    if whole.sum() < LEAST:
+        raise BadInput(
+            f"there were {whole.sum()} windows of {settings.horizon_s} s to be asked about; expected {LEAST} or more after the day's first "
+            f"{settings.first_s} s: a longer day, or a shorter horizon"
+        )
+    answers = Answers[Floats]()
+
+    def variances(name: str) -> Floats:
+        one = known[name]
+        said = BASELINES[name](windows) if one is None else said_of(path, windows.begin, settings.horizon_s, one)
+        return often(said, whole)
+
     for name in chosen:
         tell(name)
-        one = known[name]
-        said[name] = BASELINES[name](windows) if one is None else said_of(path, windows.begin, settings.horizon_s, one)
-    able = whole & np.all([np.isfinite(given) for given in said.values()], axis=0)
+        answers.ask(name, partial(variances, name))
+    able = whole & np.all([np.isfinite(given) for given in answers.enough("forecasters").values()], axis=0)
     if able.sum() < LEAST:
         raise BadInput(f"there were {able.sum()} windows of {settings.horizon_s} s to be asked about; expected {LEAST} or more")
     target = windows.realised[able]
     span = (int(path.time[0]), int(path.time[-1]))
-    for name, given in said.items():
-        score = {"qlike": float(qlike(target, given[able]).mean())}
+    answers.found = {name: given[able] for name, given in answers.found.items()}
+    for name, given in answers.found.items():
+        score = {"qlike": float(qlike(target, given).mean())}
         ledger.record(experiment, name, {"forecaster": repr(known[name] or name), **asdict(settings)}, experiment, span, score)
     ends = windows.begin[able] + settings.horizon_s * SECOND
     counts = {
@@ -135,5 +157,5 @@ def intraday_league(
         "windows of which somebody could not speak": int((whole & ~able).sum()),
         "windows without a move": int((target <= path.least).sum()),
     }
-    found = judged(target, ends, {name: given[able] for name, given in said.items()}, {}, ledger.count(experiment), settings.seed, tell)
+    found = judged(target, ends, answers, ledger.count(experiment), settings.seed, tell)
     return found, {reason: count for reason, count in counts.items() if count}

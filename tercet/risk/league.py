@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercet.errors import BadInput
 from tercet.risk.days import MarketDays
-from tercet.risk.filters import Forecaster, walked
+from tercet.risk.filters import Forecaster, refuse, walked
 from tercet.risk.losses import Unbiased, mincer_zarnowitz, qlike, squared
+from tercet.signals.answers import Answers, positive
 from tercet.signals.resample import Interval, confidence_set, mean_interval
 from tercet.signals.scores import diebold_mariano
 from tercet.signals.series import Floats
@@ -57,29 +58,30 @@ class VolatilityLeague:
 def league(
     days: MarketDays, forecasters: Sequence[Forecaster], settings: VolatilitySettings, ledger: Ledger, experiment: str, tell: Tell
 ) -> VolatilityLeague:
-    """Ask every forecaster about each day after the first ones; who needs a series that is not there is named and left out."""
+    """Ask every forecaster about each day after the first ones; who lacks a series, fails or says no variance is named and left out."""
     asked = slice(settings.first, None)
-    target, said, left_out = days.target[asked], {}, {}
+    target, known, answers = days.target[asked], days.known[asked], Answers[Floats]()
+
+    def variances(one: Forecaster) -> Floats:
+        refuse(one, days, 0)
+        return positive(walked(days, one, settings.first, settings.every)[asked], known, "its variance")
+
     for one in forecasters:
-        if missing := [name for name in one.needs if name not in days.there()]:
-            left_out[one.name] = f"the days have no {', '.join(missing)}"
-            continue
         tell(one.name)
-        said[one.name] = walked(days, one, settings.first, settings.every)[asked]
+        said = answers.ask(one.name, partial(variances, one))
+        if said is None:
+            continue
         span = (int(days.known[0]), int(days.known[-1]))
-        score = {"qlike": float(qlike(target, said[one.name]).mean())}
+        score = {"qlike": float(qlike(target, said).mean())}
         ledger.record(experiment, one.name, {"forecaster": repr(one), **asdict(settings)}, experiment, span, score)
-    return judged(target, days.known[asked], said, left_out, ledger.count(experiment), settings.seed, tell)
+    return judged(target, known, answers, ledger.count(experiment), settings.seed, tell)
 
 
-def judged(
-    target: Floats, known: NDArray[np.int64], said: dict[str, Floats], left_out: dict[str, str], trials: int, seed: int, tell: Tell
-) -> VolatilityLeague:
+def judged(target: Floats, known: NDArray[np.int64], answers: Answers[Floats], trials: int, seed: int, tell: Tell) -> VolatilityLeague:
     """The league of what each forecaster said (asked,) of the target (asked,), both above 0, that was known at `known` (asked,)."""
-    if len(said) < 2:
-        raise BadInput(f"{len(said)} forecasters could be asked; expected 2 or more to compare")
+    losses = answers.drop_twins(lambda given: qlike(target, given))
+    said = answers.enough("forecasters")
     tell("the confidence set")
-    losses = {name: qlike(target, given) for name, given in said.items()}
     within = confidence_set(np.column_stack(list(losses.values())), size=SIZE, seed=seed)
     best = min(losses, key=lambda name: float(losses[name].mean()))
     standings = [
@@ -97,4 +99,4 @@ def judged(
         for place, (name, given) in enumerate(said.items())
     ]
     standings.sort(key=lambda one: one.qlike.estimate)
-    return VolatilityLeague(tuple(standings), target, known, left_out, trials)
+    return VolatilityLeague(tuple(standings), target, known, answers.left_out, trials)

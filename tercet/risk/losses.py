@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
 from tercet.errors import BadInput
-from tercet.signals.series import Floats, pair, varying
+from tercet.signals.series import Floats, pair, varies
 
 LEAST = 20
 
@@ -40,10 +40,14 @@ class Unbiased:
 
 
 def mincer_zarnowitz(target: ArrayLike, said: ArrayLike, lag: int | None = None) -> Unbiased:
-    """Whether forecasts are unbiased and efficient: Mincer & Zarnowitz 1969; covariance by Newey & West 1987, lag ⌊4(T/100)^(2/9)⌋."""
+    """Whether forecasts are unbiased and efficient: Mincer & Zarnowitz 1969; covariance by Newey & West 1987, lag ⌊4(T/100)^(2/9)⌋.
+
+    All NaN where the forecasts are the same each time: no slope can be told.
+    """
     y, h = pair(target, said, ("target", "said"), LEAST)
-    varying(h, "said")
     size = len(y)
+    if not varies(h):
+        return Unbiased(*(float("nan"),) * 6)  # a line through one point
     x = np.column_stack([np.ones(size), h])
     weights = np.linalg.lstsq(x, y, rcond=None)[0]
     errors = y - x @ weights

@@ -6,12 +6,13 @@ from typing import Any, Final
 import numpy as np
 from scipy.optimize import nnls
 
-from tercet.errors import BadInput, TercetError
+from tercet.errors import BadInput, not_installed
 from tercet.risk.days import FLOOR
 from tercet.signals.series import Floats
 
 SOUND: Final = 1e-6  # the least eigenvalue of a correlation matrix that is left as it is
 ROOT5: Final = 5**0.5
+_SERIES: Final = 1 / (np.arange(1.0, 30.0, 2.0) * np.arange(3.0, 32.0, 2.0))
 
 
 def correlation(covariance: Floats) -> Floats:
@@ -100,28 +101,53 @@ def nonlinear_of(counted: Floats, size: int) -> Floats:
     """(k, k): the analytical nonlinear shrinkage of a matrix counted from `size` ≥ 12 rows.
 
     Ledoit & Wolf, Annals of Statistics 48(5), 2020, section 4: the kernel of Epanechnikov with the bandwidth size^(−1/3), and their rule
-    for the eigenvalues of 0 where rows are fewer than assets.
+    for the eigenvalues of 0 where rows are fewer than assets. Other eigenvalues of 0, of assets that others repeat, stay 0: the limit
+    of the formula as they become alike.
     """
     k = len(counted)
     if size < 12:
         raise BadInput(f"nonlinear shrinkage: there were {size} rows; expected 12 or more")
     values, vectors = np.linalg.eigh(counted)
-    values = np.maximum(values, 1e-8 * values[-1])[max(0, k - size) :]
-    ratio, width = k / size, size ** (-1 / 3)
-    widths = width * values
+    rank = int((values > max(k, size) * np.finfo(float).eps * abs(values[-1])).sum())  # what is less is rounding
+    shrunk = np.zeros(k)
+    if k > size and rank >= size - 1:  # one less where a mean was taken off
+        size = rank
+        shrunk[:-rank] = _of_nothing(values[-rank:], k, size)
+    if rank:
+        shrunk[-rank:] = _each_shrunk(values[-rank:], size)
+    return np.asarray((vectors * shrunk) @ vectors.T)
+
+
+def _each_shrunk(values: Floats, size: int) -> Floats:
+    """Eigenvalues above 0, no more than `size`, each shrunk: eqs. 4.3, 4.7 and 4.8 of the paper, and C.5 where they are as many."""
+    ratio, widths = len(values) / size, size ** (-1 / 3) * values
     x = (values[:, None] - values) / widths
     density = 0.75 / ROOT5 * (np.maximum(1 - x**2 / 5, 0) / widths).mean(axis=1)
+    hilbert = (kernel_hilbert(x) / widths).mean(axis=1)
+    scaled = np.pi * ratio * values
+    return np.asarray(values / ((scaled * density) ** 2 + (1 - ratio - scaled * hilbert) ** 2))
+
+
+def _of_nothing(values: Floats, k: int, size: int) -> float:
+    """What the k − size eigenvalues of 0 become, given the others: eqs. C.4 and C.8."""
+    width = size ** (-1 / 3)
+    at_zero = float(kernel_hilbert(np.array(-1 / width))) / width * float((1 / values).mean())
+    return float(size / (np.pi * (k - size) * at_zero))
+
+
+def kernel_hilbert(x: Floats) -> Floats:
+    """The Hilbert transform of Epanechnikov's kernel, which is 0 beyond ± √5, of the shape of x.
+
+    Where |x| > 4√5 by its series −3/(√5π)·Σ uⁿ/(n(n + 2)), u = √5/x, n odd: there the closed form is a difference of numbers that are
+    nearly the same, and loses a digit each time x grows by two.
+    """
+    far = np.abs(x) > 4 * ROOT5
+    u = ROOT5 / np.where(far, x, np.inf)
+    series = -3 / (ROOT5 * np.pi) * u * np.polynomial.polynomial.polyval(u**2, _SERIES)
+    near = np.where(far, 0.0, x)
     with np.errstate(divide="ignore", invalid="ignore"):
-        hilbert = 0.75 / ROOT5 / np.pi * (1 - x**2 / 5) * np.log(np.abs((ROOT5 - x) / (ROOT5 + x)))
-    hilbert = (((-0.3 / np.pi) * x + np.where(np.abs(x) == ROOT5, 0.0, hilbert)) / widths).mean(axis=1)
-    if k <= size:
-        shrunk = values / ((np.pi * ratio * values * density) ** 2 + (1 - ratio - np.pi * ratio * values * hilbert) ** 2)
-    else:
-        log = np.log((1 + ROOT5 * width) / (1 - ROOT5 * width))
-        at_zero = (0.3 / width**2 + 0.75 / ROOT5 / width * (1 - 0.2 / width**2) * log) * (1 / values).mean() / np.pi
-        among = values / (np.pi**2 * values**2 * (density**2 + hilbert**2))
-        shrunk = np.r_[np.full(k - size, 1 / (np.pi * (k - size) / size * at_zero)), among]
-    return np.asarray((vectors * shrunk) @ vectors.T)
+        log = 0.75 / ROOT5 / np.pi * (1 - near**2 / 5) * np.log(np.abs((ROOT5 - near) / (ROOT5 + near)))
+    return np.where(far, series, -0.3 / np.pi * near + np.where(np.abs(near) == ROOT5, 0.0, log))
 
 
 def by_market(rows: Floats) -> Floats:
@@ -165,7 +191,7 @@ def _sklearn() -> Any:
     try:
         import sklearn.covariance  # noqa: PLC0415 - scikit-learn is an extra
     except ImportError as error:
-        raise TercetError("scikit-learn is not installed; expected the extra: pip install 'tercet[signals]'") from error
+        raise not_installed("scikit-learn", "signals") from error
     return sklearn.covariance
 
 

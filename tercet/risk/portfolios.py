@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -55,6 +56,7 @@ def held(days: AssetDays, said: Iterable[Said], *, hold: int = WEEK, short: bool
     weights = np.zeros(0)
     for place, one in enumerate(said):
         moved, mended = days.returns[one.day], one.mended
+        values, vectors = _eigen(one.covariance, days.known[one.day])
         if place % hold == 0:
             before, weights = weights, minimum_variance(one.covariance, short=short)
             turned += [float(np.abs(weights - before).sum())] if place else []
@@ -64,7 +66,6 @@ def held(days: AssetDays, said: Iterable[Said], *, hold: int = WEEK, short: bool
             raise BadInput(f"the portfolio of least variance lost {-earned:.0f}% on day {one.day}; expected it to live")
         deviation = float(np.sqrt(weights @ one.covariance @ weights))
         random = fixed @ moved / np.sqrt(((fixed @ one.covariance) * fixed).sum(axis=1))
-        values, vectors = np.linalg.eigh(one.covariance)
         scaled = moved @ vectors / np.sqrt(values)
         judged.append((earned, deviation, random, scaled, float(scaled @ scaled + np.log(values).sum()) / len(values)))
         weights = weights * (1 + moved / 100) / (1 + earned / 100)
@@ -72,6 +73,17 @@ def held(days: AssetDays, said: Iterable[Said], *, hold: int = WEEK, short: bool
         raise BadInput(f"{len(judged)} days were said something of; expected {WEEK} or more")
     returns, deviations, randoms, eigen, qlike = (np.array(one, dtype=np.float64) for one in zip(*judged, strict=True))
     return Held(returns, deviations, randoms, eigen, qlike, float(np.mean(turned or [0.0])), float(np.mean(gross)), mended)
+
+
+def _eigen(covariance: Floats, known: int) -> tuple[Floats, Floats]:
+    """Eigenvalues, the least first, and vectors of a matrix of which all are above 0; BadInput names the day of one that is none."""
+    if not np.isfinite(covariance).all():
+        raise BadInput(f"its matrix of {datetime.fromtimestamp(int(known) // 10**9, UTC).date()} held NaN or infinity; expected numbers")
+    values, vectors = np.linalg.eigh(covariance)
+    if not values[0] > 0:
+        day = datetime.fromtimestamp(int(known) // 10**9, UTC).date()
+        raise BadInput(f"its matrix of {day} had an eigenvalue of {values[0]:.3g}; expected all above 0")
+    return values, vectors
 
 
 def random_portfolios(assets: int, seed: int = 0, count: int = RANDOM) -> Floats:

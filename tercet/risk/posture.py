@@ -1,12 +1,14 @@
 """One posture from all that is forecast: how boldly to act, as a multiplier and as one of four states with hard caps.
 
-A worse input never makes it bolder, whatever came before; what is stale or no number makes it at least DEFENSIVE.
+The multiplier aims at a volatility, the same in every market; the state compares a market with what is usual of it, so that a restless
+market is not always DEFENSIVE, nor a quiet one always NORMAL. A worse input never makes either bolder, whatever came before; what is
+stale or no number makes them at least DEFENSIVE.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +47,21 @@ CAPS: Final[Mapping[State, Caps]] = {
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is usual of a market, as it could be known at the time."""
+
+    volatility: float = field(metadata={"help": "of a year, percent"})
+    stress: float = field(default=0.0, metadata={"help": "probability of a crash, 0 to below 1"})
+    drawdown: float = field(default=0.0, metadata={"help": "share lost since the peak, 0 to below 1"})
+
+    def known(self) -> bool:
+        """Whether all of it can be usual."""
+        return 0.0 < self.volatility < float("inf") and 0.0 <= self.stress < 1.0 and 0.0 <= self.drawdown < 1.0
+
+
+@dataclass(frozen=True)
 class Risks:
-    """What is forecast, and how late it is. Every one of them is worse when it is greater; NaN is as bad as stale."""
+    """What is forecast, and how late it is. Every number is worse when it is greater; NaN is as bad as stale."""
 
     volatility: float = field(metadata={"help": "of a year, percent"})
     shortfall: float = field(metadata={"help": "expected loss of a day beyond its 5% quantile, percent, above 0"})
@@ -54,6 +69,10 @@ class Risks:
     stress: float = field(metadata={"help": "probability of a crash, 0 to 1"})
     width: float = field(metadata={"help": "of the forecast's interval, over the widest usual one, less 1; 0 or more"})
     late_s: float = field(default=0.0, metadata={"help": "seconds since the newest input was known"})
+    usual: Usual | None = field(default=None, metadata={"help": "of the market; None: a state is measured by the multiplier's own aims"})
+
+
+NUMBERS: Final = tuple(one.name for one in fields(Risks) if one.name != "usual")
 
 
 @dataclass(frozen=True)
@@ -66,8 +85,9 @@ class PostureSettings:
     drawdown_ends: float = field(default=0.4, metadata={"help": "at which least of it is left"})
     least: float = field(default=0.2, metadata={"help": "that a drawdown alone leaves: without any, nothing would be earned back"})
     stress: float = field(default=1.0, metadata={"help": "share of exposure that a certain crash takes"})
-    enters: tuple[float, float, float] = field(default=(0.8, 0.45, 0.05), metadata={"help": "multipliers below which states 1-3 begin"})
-    margin: float = field(default=0.1, metadata={"help": "above those multipliers that a state may end"})
+    calm: float = field(default=1.4, metadata={"help": "times a market's usual volatility, up to which it is calm"})
+    enters: tuple[float, float, float] = field(default=(0.8, 0.45, 0.05), metadata={"help": "calm, 0 to 1, below which states 1-3 begin"})
+    margin: float = field(default=0.1, metadata={"help": "above those that a state may end"})
     dwell: int = field(default=5, metadata={"help": "updates in a row above it that a state takes to end"})
     stale_s: float = field(default=4.5 * 86_400, metadata={"help": "seconds after which inputs are stale: a long weekend"})
 
@@ -76,6 +96,8 @@ class PostureSettings:
         rising = 1.0 >= self.enters[0] > self.enters[1] > self.enters[2] >= 0.0
         if not (rising and self.margin >= 0 and self.dwell >= 1 and self.volatility > 0 and self.shortfall > 0 and self.stale_s > 0):
             raise BadInput(f"{self}; expected enters that fall from 1 or less to 0 or more, aims above 0, margin >= 0 and dwell >= 1")
+        if not 0.0 < self.calm < float("inf"):
+            raise BadInput(f"calm was {self.calm}; expected how many times the usual volatility is nothing unusual, such as 1.4")
         if not 0.0 <= self.drawdown_begins < self.drawdown_ends <= 1.0 or not 0.0 <= self.least <= 1.0 or not 0.0 <= self.stress <= 1.0:
             raise BadInput(f"{self}; expected 0 <= drawdown_begins < drawdown_ends <= 1, least and stress from 0 to 1")
 
@@ -96,52 +118,90 @@ def multiplier(risks: Risks, settings: PostureSettings) -> float:
     return min(shares)
 
 
+def against_usual(risks: Risks, settings: PostureSettings) -> Risks:
+    """The risks in units of what is usual of their market: what its state is told from.
+
+    `calm` times the usual volatility counts as the volatility that is aimed at, and the shortfall in proportion; of stress and drawdown
+    counts what they are above the usual, as a share of what they can be above it.
+    """
+    if (usual := risks.usual) is None:
+        return risks
+    scale = settings.volatility / (settings.calm * usual.volatility)
+    return replace(
+        risks,
+        volatility=scale * risks.volatility,
+        shortfall=scale * risks.shortfall,
+        stress=beyond(risks.stress, usual.stress),
+        drawdown=beyond(risks.drawdown, usual.drawdown),
+        usual=None,
+    )
+
+
+def beyond(value: float, usual: float) -> float:
+    """How far a share lies above the usual one, of all that it can: 0 to 1."""
+    return max(value - usual, 0.0) / (1.0 - usual)
+
+
 def unknown(risks: Risks) -> list[str]:
     """The names of inputs that are no risk: NaN, or below 0. Infinity is one, the worst."""
-    return [one.name for one in fields(risks) if not getattr(risks, one.name) >= 0]
+    wrong = [name for name in NUMBERS if not getattr(risks, name) >= 0]
+    return wrong if risks.usual is None or risks.usual.known() else [*wrong, "usual"]
 
 
 class Stance:
     """The posture while time goes on: a latch a state.
 
-    Each is set at once where the multiplier falls below its threshold, and let go when it has been a margin above it for `dwell` updates
-    in a row. The state is the worst that is set: so it neither flaps, nor does a worse history ever end in a milder one.
+    Each is set at once where calm, the multiplier of risks `against_usual`, falls below its threshold, and let go when it has been a margin
+    above it for `dwell` updates in a row. The state is the worst that is set: so it neither flaps, nor does a worse history ever end in a
+    milder one. The multiplier comes back in the same steps: where it has fallen below a threshold itself, it stays within that state's
+    share of gross exposure until it has been a margin above it for as long.
     """
 
     def __init__(self, settings: PostureSettings | None = None) -> None:
         """As if nothing had ever been wrong."""
         self.settings = settings or PostureSettings()
-        self._left = np.zeros(3, np.int64)  # updates until each latch is let go; 0: not set
+        self._left = np.zeros((2, 3), np.int64)  # updates until each latch is let go, of the state and of the size; 0: not set
         self._enters = np.array(self.settings.enters)
         self._leaves = np.minimum(self._enters + self.settings.margin, 1.0)
 
     def update(self, time: int, risks: Risks) -> Posture:
         """The posture at `time`, ns, from what is forecast then."""
-        share, reasons = self._share(risks)
-        state = State(latch(self._left, share, self._enters, self._leaves, self.settings.dwell))
+        share, calm, size, cause = self._shares(risks)
+        state, step = (
+            State(latch(left, value, self._enters, self._leaves, self.settings.dwell))
+            for left, value in zip(self._left, (calm, share), strict=True)
+        )
         allowed = CAPS[state]
         return Posture(
             time=time,
             state=state.name,
             level=int(state),
-            multiplier=0.0 if state == State.HALT else min(share, allowed.gross),
+            multiplier=min(share, allowed.gross, CAPS[step].gross),
             participation=allowed.participation,
             child=allowed.child,
             passive=allowed.passive,
             gross=allowed.gross,
             net=allowed.net,
             name=allowed.name,
-            reason=reasons,
+            reason=size if state == State.NORMAL or cause in (size, "none") else f"{size}; {state.name} by {cause}",
         )
 
-    def _share(self, risks: Risks) -> tuple[float, str]:
-        """The multiplier, and what has set it; what cannot be known counts as the middle of DEFENSIVE, or worse where the rest is."""
-        blind = unknown(risks)
-        if not blind and risks.late_s <= self.settings.stale_s:
-            return multiplier(risks, self.settings), binding(risks, self.settings)
-        rest = multiplier(replace(risks, **dict.fromkeys(blind, 0.0)), self.settings)
-        middle = 0.5 * (self.settings.enters[1] + self.settings.enters[2])
-        return min(middle, rest), f"blind: {', '.join(blind) or f'{risks.late_s:g} s late'}"
+    def _shares(self, risks: Risks) -> tuple[float, float, str, str]:
+        """The multiplier and calm, and what has set each; the unknown counts as the middle of DEFENSIVE, or worse where the rest is."""
+        blind, how = unknown(risks), self.settings
+        if not blind and risks.late_s <= how.stale_s:
+            measured = against_usual(risks, how)
+            return multiplier(risks, how), multiplier(measured, how), binding(risks, how), binding(measured, how)
+        known: dict[str, Any] = {name: None if name == "usual" else 0.0 for name in blind}
+        rest = replace(risks, **known)
+        middle = 0.5 * (how.enters[1] + how.enters[2])
+        reason = f"blind: {', '.join(blind) or late(risks.late_s)}"
+        return min(middle, multiplier(rest, how)), min(middle, multiplier(against_usual(rest, how), how)), reason, reason
+
+
+def late(seconds: float) -> str:
+    """How late the newest input is, in words."""
+    return f"{seconds / 86_400:.1f} days late" if seconds >= 2 * 86_400 else f"{seconds / 3600:.1f} hours late"
 
 
 def binding(risks: Risks, settings: PostureSettings) -> str:

@@ -138,7 +138,11 @@ class Averaged:
 
 @dataclass(frozen=True)
 class Recursive:
-    """A GARCH of returns with its mean."""
+    """A GARCH of returns with its mean.
+
+    Where what was likeliest explains nothing (`Recursion.explains`), it is fitted by normal quasi-likelihood; where that fails as well, it
+    is an exponential average of squares.
+    """
 
     of: Garch = field(default_factory=Garch)
     needs: tuple[str, ...] = ()
@@ -154,7 +158,13 @@ class Recursive:
 def _recursion(garch: Garch, returns: bytes) -> Recursion:
     """One fit for all models that share it."""
     values = np.frombuffer(returns)
-    return garch.recursion(MarketDays(np.arange(len(values)), values))
+    days = MarketDays(np.arange(len(values)), values)
+    for errors in (garch.errors, "normal"):
+        found = replace(garch, errors=errors).recursion(days)
+        if found.explains(days):
+            return found
+    average = Ewma().fit(days)
+    return replace(average, terms=np.r_[values.mean(), average.terms[1:]], scale=1.0)
 
 
 # Of what else is known ------------------------------------------------------------------------------------------------------------------

@@ -3,9 +3,12 @@
 Positions are taken at the close at which they are decided, or `delay` closes later, and earn the return to the next one.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
@@ -14,21 +17,23 @@ from tercet.risk.fusions import DEFAULT, mean_of
 from tercet.risk.garch import Ewma
 from tercet.risk.indicators import WarningDays, stressed
 from tercet.risk.league import Tell
-from tercet.risk.posture import PostureSettings, Risks, Stance
+from tercet.risk.posture import PostureSettings, Risks, Stance, Usual
 from tercet.risk.scales import LongDays
 from tercet.risk.tail import MODELS, tails_walked
 from tercet.risk.warning import FallSettings, probability
+from tercet.signals.answers import Answers
 from tercet.signals.regime import RegimeSettings
 from tercet.signals.resample import Interval, difference_interval, sharpe_interval
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
 
 YEAR = 252
-TARGET = "volatility target alone"
+TARGET, REGIME, HOLDING = "volatility target alone", "filtered hmm", "buy and hold"
 PARTS = ("volatility", "shortfall", "stress", "width")  # without which a posture is held as well, each in turn
 TAIL = 0.05
 WIDE = 3.0  # times the usual width of an interval, up to which it is nothing unusual
-USUAL = 250  # days before which nobody knows how wide an interval usually is
+USUAL = 250  # days before which nobody knows what is usual
+LATELY = 1008  # days, four years, whose median is what is usual of a market
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,18 @@ class Forecasts:
     shortfall: Floats
     stress: Floats
     width: Floats
-    regime: Floats  # P(the state of greater variance)
+    usual_volatility: Floats  # the medians of LATELY days, see `Usual`
+    usual_stress: Floats
 
 
 def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Forecasts:
-    """Volatility and shortfall by filtered historical simulation of a GJR, beside an average of squares; P(a fall); the HMM.
+    """Volatility and shortfall by filtered historical simulation of a GJR, beside an average of squares; P(a fall).
 
     The width is how far the volatilities of that GJR, of averages at two speeds and, where it is there, of the VIX lie from each other.
     """
     market, count = days.market, len(days)
-    least = max(2 * USUAL, RegimeSettings().first)
-    if not least <= settings.first < count:
-        raise BadInput(f"first was {settings.first} of {count} days; expected {least} to fewer than all")
+    if not least_first() <= settings.first < count:
+        raise BadInput(f"first was {settings.first} of {count} days; expected {least_first()} to fewer than all")
     tell("shortfall")
     tails = tails_walked(LongDays.of(market), MODELS["fhs-gjr"], (TAIL,), settings.first, settings.every)[TAIL]
     shortfall = np.append(-tails.es[1:], np.nan)
@@ -82,8 +87,18 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
         logs.append(np.log(market.vix))
     tell("a fall")
     stress = probability(DEFAULT.said(days, settings.fall), days, settings.fall)
-    tell("the regime")
-    return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), stressed(days))
+    return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), usual(volatility), usual(stress))
+
+
+def usual(values: Floats) -> Floats:
+    """(n,): the median of each value and those of the LATELY days before it that are there; NaN before USUAL of them."""
+    there = pl.Series(np.where(np.isfinite(values), values, np.nan)).fill_nan(None)
+    return there.rolling_median(LATELY, min_samples=USUAL).cast(pl.Float64).to_numpy()
+
+
+def least_first() -> int:
+    """Days before which nothing can be held: the widths and the regime are not yet known."""
+    return max(2 * USUAL, RegimeSettings().first)
 
 
 def width(logs: Floats) -> Floats:
@@ -130,7 +145,7 @@ def stood(
 ) -> tuple[list[Posture], Risks, Held]:
     """The posture at each close from `first` − 1 on, with the drawdown of what it holds itself; the last one's risks; what it earned.
 
-    late_s: how long the last day is over, seconds; own_drawdown: then, share, in place of its own.
+    late_s: how long the last day is over, seconds; own_drawdown: then, share, in place of its own, none of which is usual.
     """
     rows = np.arange(settings.first - 1, len(days))
     stance = Stance(settings.posture)
@@ -139,15 +154,23 @@ def stood(
     exposure = np.zeros(len(rows))
     wealth = peak = 1.0
     before = 0.0
+    below = np.zeros(len(rows))  # its own drawdown
     risks = Risks(0.0, 0.0, 0.0, 0.0, 0.0)
     for place, row in enumerate(rows):
+        below[place] = 1 - wealth / peak
+        desk = own_drawdown if row == rows[-1] else None
         risks = Risks(
             volatility=float(said.volatility[row]),
             shortfall=float(said.shortfall[row]),
-            drawdown=1 - wealth / peak if own_drawdown is None or row < rows[-1] else own_drawdown,
+            drawdown=float(below[place]) if desk is None else desk,
             stress=float(said.stress[row]),
             width=float(said.width[row]),
             late_s=late_s if row == rows[-1] else 0.0,
+            usual=Usual(
+                float(said.usual_volatility[row]),
+                float(said.usual_stress[row]),
+                float(np.median(below[max(place + 1 - LATELY, 0) : place + 1])) if desk is None else 0.0,
+            ),
         )
         postures.append(stance.update(int(days.market.known[row]), risks))
         exposure[place] = postures[-1].multiplier
@@ -197,55 +220,85 @@ class PostureLeague:
 
 def posture_league(days: WarningDays, settings: StandingSettings, ledger: Ledger, experiment: str, tell: Tell) -> PostureLeague:
     """The posture beside buying and holding, the filtered HMM alone (in the market while P < 1/2), its volatility target alone, and itself
-    without each of its inputs.
+    without each of its inputs. A way that fails, or was never in the market, is named and left out.
     """
     said = forecasts(days, settings, tell)
     rows = np.arange(settings.first - 1, len(days) - 1)
-    returns = days.market.returns[rows + 1]
     tell("the posture")
-    postures, _, own = stood(days, said, settings)
-    later = replace(settings, delay=settings.delay + 1)
-    target = settings.posture.volatility
-    ways = {
-        "posture": own,
-        "posture, a close later": stood(days, said, later)[2],
-        TARGET: held(target / np.maximum(said.volatility[rows], target), returns, settings),
-        "filtered hmm": held(np.where(said.regime[rows] < 0.5, 1.0, 0.0), returns, settings),
-        "buy and hold": held(np.ones(len(rows)), returns, settings),
-    }
-    for name in PARTS:
-        ways[f"posture without {name}"] = stood(days, replace(said, **{name: np.zeros(len(days))}), settings)[2]
-    careless = replace(settings, posture=replace(settings.posture, least=1.0))
-    ways["posture without drawdown"] = stood(days, said, careless)[2]
+    postures = stood(days, said, settings)[0]
+    answers = Answers[Held]()
+    for name, way in ways(days, said, settings).items():
+        tell(name)
+        answers.ask(name, partial(in_the_market, way))
     tell("the bootstrap")
+    judged = Answers[HeldStanding](left_out=answers.left_out)
     span = (int(days.market.known[0]), int(days.market.known[-1]))
-    standings = []
-    for name, way in ways.items():
-        found = of_a_year(sharpe_interval(way.returns, seed=settings.seed))
-        beside = {
-            other: None
-            if name == other
-            else of_a_year(difference_interval(way.returns, ways[other].returns, sharpe=True, seed=settings.seed))
-            for other in ("buy and hold", "filtered hmm", TARGET)
-        }
-        mean, deviation = float(way.returns.mean() * YEAR), float(way.returns.std() * np.sqrt(YEAR))
-        standings.append(
-            HeldStanding(
-                name,
-                found,
-                way.drawdown,
-                deviation,
-                mean,
-                way.turnover,
-                beside["buy and hold"],
-                beside["filtered hmm"],
-                beside[TARGET],
-                way,
-            )
-        )
-        score = {"sharpe": found.estimate / np.sqrt(YEAR), "drawdown": way.drawdown}
-        ledger.record(experiment, name, asdict(settings), experiment, span, score)
-    return PostureLeague(tuple(standings), tuple(postures[:-1]), days.market.known[rows + 1], returns, {}, ledger.count(experiment))
+    for name, way_held in answers.found.items():
+        found = judged.ask(name, partial(standing, name, way_held, answers.found, settings.seed))
+        if found is not None:
+            score = {"sharpe": found.sharpe.estimate / np.sqrt(YEAR), "drawdown": way_held.drawdown}
+            ledger.record(experiment, name, asdict(settings), experiment, span, score)
+    standings = tuple(judged.enough("ways to hold the market").values())
+    returns, known = days.market.returns[rows + 1], days.market.known[rows + 1]
+    return PostureLeague(standings, tuple(postures[:-1]), known, returns, judged.left_out, ledger.count(experiment))
+
+
+def ways(days: WarningDays, said: Forecasts, settings: StandingSettings) -> dict[str, Callable[[], Held]]:
+    """What is held side by side, by name."""
+    rows = np.arange(settings.first - 1, len(days) - 1)
+    returns, target = days.market.returns[rows + 1], settings.posture.volatility
+    later = replace(settings, delay=settings.delay + 1)
+    careless = replace(settings, posture=replace(settings.posture, least=1.0))
+    nothing = np.zeros(len(days))
+    return {
+        "posture": lambda: stood(days, said, settings)[2],
+        "posture, a close later": lambda: stood(days, said, later)[2],
+        TARGET: lambda: held(target / np.maximum(said.volatility[rows], target), returns, settings),
+        REGIME: lambda: held(np.where(stressed(days)[rows] < 0.5, 1.0, 0.0), returns, settings),
+        HOLDING: lambda: held(np.ones(len(rows)), returns, settings),
+        **{
+            f"posture without {name}": lambda name=name: stood(days, replace(said, **{name: nothing}), settings)[2]  # type: ignore[misc]
+            for name in PARTS
+        },
+        "posture without drawdown": lambda: stood(days, said, careless)[2],
+    }
+
+
+def in_the_market(way: Callable[[], Held]) -> Held:
+    """What a way held; BadInput where its exposure is no number, or always nothing."""
+    found = way()
+    if not np.isfinite(found.exposure).all() or not np.isfinite(found.returns).all():
+        raise BadInput("its exposure or what it earned was no number; expected numbers")
+    if not found.exposure.any():
+        raise BadInput("it was never in the market")
+    return found
+
+
+def standing(name: str, way: Held, others: Mapping[str, Held], seed: int) -> HeldStanding:
+    """What a way to hold was worth, by itself and less those that it is put beside."""
+    less = {
+        other: None if name == other or other not in others else less_of(way.returns, others[other].returns, seed)
+        for other in (HOLDING, REGIME, TARGET)
+    }
+    return HeldStanding(
+        name,
+        of_a_year(sharpe_interval(way.returns, seed=seed)),
+        way.drawdown,
+        float(way.returns.std() * np.sqrt(YEAR)),
+        float(way.returns.mean() * YEAR),
+        way.turnover,
+        less[HOLDING],
+        less[REGIME],
+        less[TARGET],
+        way,
+    )
+
+
+def less_of(first: Floats, second: Floats, seed: int) -> Interval:
+    """A Sharpe ratio less another, a year; nothing, for sure, where both earned the same."""
+    if np.allclose(first, second, rtol=1e-9, atol=1e-9):
+        return Interval(0.0, 0.0, 0.0, 1.0, 0.95, 1.0, 0)
+    return of_a_year(difference_interval(first, second, sharpe=True, seed=seed))
 
 
 def of_a_year(daily: Interval) -> Interval:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from tercet.risk.league import SIZE, Tell
 from tercet.risk.scales import LongDays
 from tercet.risk.shapes import checked
 from tercet.risk.tail import Tail, TailModel, tails_walked
+from tercet.signals.answers import Answers, expect
 from tercet.signals.resample import Interval, confidence_set, mean_interval
 from tercet.signals.scores import diebold_mariano
 from tercet.signals.series import Floats
@@ -60,35 +62,49 @@ class TailLeague:
 def tail_league(
     days: LongDays, models: Sequence[TailModel], settings: TailSettings, ledger: Ledger, experiment: str, tell: Tell
 ) -> TailLeague:
-    """Ask every model about each day after the first ones; who lacks a series, or days that have it, is named and left out."""
+    """Ask every model about each day after the first ones; who lacks a series, fails or says no tail is named and left out."""
     first = first_asked(days, settings)
-    said: dict[str, dict[float, Tail]] = {}
-    returns, left_out = days.all.returns[first:], {}
+    returns, known, answers = days.all.returns[first:], days.all.known[first:], Answers[dict[float, Tail]]()
+
+    def tails(one: TailModel) -> dict[float, Tail]:
+        walked = tails_walked(days, one, settings.levels, first, settings.every)
+        return {level: sound_tail(Tail(tail.var[first:], tail.es[first:]), known) for level, tail in walked.items()}
+
     for one in models:
         tell(one.name)
-        try:
-            walked = tails_walked(days, one, settings.levels, first, settings.every)
-            tails = {level: Tail(tail.var[first:], tail.es[first:]) for level, tail in walked.items()}
-            scores = {f"fz0 at {level:g}": float(fz0(returns, tail.var, tail.es, level).mean()) for level, tail in tails.items()}
-        except BadInput as error:
-            left_out[one.name] = str(error)
+        said = answers.ask(one.name, partial(tails, one))
+        if said is None:
             continue
-        said[one.name], span = tails, (int(days.all.known[0]), int(days.all.known[-1]))
+        span = (int(days.all.known[0]), int(days.all.known[-1]))
+        scores = {f"fz0 at {level:g}": float(fz0(returns, tail.var, tail.es, level).mean()) for level, tail in said.items()}
         ledger.record(experiment, one.name, {"model": repr(one), **asdict(settings)}, experiment, span, scores)
-    if len(said) < 2:
-        raise BadInput("; ".join([f"{len(said)} models could be asked, expected 2 or more to compare", *left_out.values()]))
+    for level in settings.levels:
+        answers.drop_twins(lambda given, level=level: fz0(returns, given[level].var, given[level].es, level))  # type: ignore[misc]
+    found = answers.enough()
     tell("the tests and the confidence sets")
-    standings = {level: _standings(returns, {name: one[level] for name, one in said.items()}, level, settings) for level in settings.levels}
-    return TailLeague(standings, returns, days.all.known[first:], left_out, ledger.count(experiment))
+    standings = {
+        level: _standings(returns, {name: one[level] for name, one in found.items()}, level, settings) for level in settings.levels
+    }
+    return TailLeague(standings, returns, known, answers.left_out, ledger.count(experiment))
+
+
+def sound_tail(tail: Tail, known: NDArray[np.int64]) -> Tail:
+    """The tail where each day has a value at risk below 0 and a shortfall no higher; else BadInput."""
+    expect(tail.var, np.isfinite(tail.var) & (tail.var < 0), known, "its value at risk", "a return below 0")
+    expect(tail.es, np.isfinite(tail.es) & (tail.es <= tail.var), known, "its shortfall", "one no higher than the value at risk")
+    return tail
+
+
+def usual_first(days: LongDays) -> int:
+    """The row of the first day that is told where nobody says which: after 1000 days, and 750 measured ones where there are any."""
+    return max(1000, days.unmeasured + ENOUGH if days.measured is not None else 0)
 
 
 def first_asked(days: LongDays, settings: TailSettings) -> int:
     """The row of the first day that is told; raises BadInput where there is none."""
     for level in settings.levels:
         checked(level)
-    first = settings.first
-    if first is None:
-        first = max(1000, days.unmeasured + ENOUGH if days.measured is not None else 0)
+    first = usual_first(days) if settings.first is None else settings.first
     if not LEAST <= first < len(days) or settings.every < 1:
         raise BadInput(
             f"first was {first} of {len(days)} days and every {settings.every}; expected {LEAST} to fewer than all, and 1 or more"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from tercet.risk.fusions import SIMPLE, WARNINGS
 from tercet.risk.indicators import USUAL, WarningDays
 from tercet.risk.league import Tell
 from tercet.risk.warning import FallSettings, Warning, alarms, falls, lasting
+from tercet.signals.answers import Answers, finite
 from tercet.signals.resample import Interval, percentile_interval, stationary_rows
 from tercet.signals.series import Floats
 from tercet.signals.trials import Ledger
@@ -69,28 +71,34 @@ class WarningLeague:
 def warning_league(
     days: WarningDays, warnings: Sequence[Warning], settings: WarningSettings, ledger: Ledger, experiment: str, tell: Tell
 ) -> WarningLeague:
-    """Ask every warning about each day after the first ones; who lacks a series is named and left out. The simple ones are always asked."""
+    """Ask every warning about each day after the first ones; who lacks a series, fails or says no score is named and left out.
+
+    The simple ones are always asked.
+    """
     if not USUAL < settings.first < len(days):
         raise BadInput(f"first was {settings.first} of {len(days)} days; expected more than {USUAL} and fewer than all")
     ahead, until = falls(days.level, settings.fall)
     judged = np.flatnonzero(np.isfinite(ahead) & (np.arange(len(days)) >= settings.first))
     if not 0 < ahead[judged].sum() < len(judged):
         raise BadInput(f"{int(ahead[judged].sum())} of {len(judged)} days had a fall of {settings.fall.depth:.0%} ahead; expected some")
-    said: dict[str, Floats] = {}
-    left_out: dict[str, str] = {}
-    for one in dict.fromkeys([*warnings, *(WARNINGS[name] for name in SIMPLE)]):
+    answers = Answers[Floats]()
+
+    def scores_of(one: Warning) -> Floats:
         if missing := [name for name in one.needs if name not in days.there()]:
-            left_out[one.name] = f"the days have no {', '.join(missing)}"
-            continue
-        tell(one.name)
+            raise BadInput(f"the days have no {', '.join(missing)}")
         score = one.said(days, settings.fall)
-        if unsaid := int((~np.isfinite(score[judged])).sum()):
-            left_out[one.name] = f"it could not be said of {unsaid} of {len(judged)} days"
+        finite(score[judged], days.market.known[judged], "its score")
+        return score
+
+    for one in dict.fromkeys([*warnings, *(WARNINGS[name] for name in SIMPLE)]):
+        tell(one.name)
+        score = answers.ask(one.name, partial(scores_of, one))
+        if score is None:
             continue
-        said[one.name] = score
         span = (int(days.market.known[0]), int(days.market.known[-1]))
         scores = {"auc": area(score[judged], ahead[judged]), "ap": average_precision(score[judged], ahead[judged])}
         ledger.record(experiment, one.name, {"warning": repr(one), **asdict(settings)}, experiment, span, scores)
+    said = answers.enough("warnings")
     tell("the bootstrap")
     areas = _bootstrapped({name: score[judged] for name, score in said.items()}, ahead[judged], settings)
     seen = {name: area(score[judged], ahead[judged]) for name, score in said.items()}
@@ -112,7 +120,9 @@ def warning_league(
             )
         )
     standings.sort(key=lambda one: -one.auc.estimate)
-    return WarningLeague(tuple(standings), ahead[judged], days.level[judged], days.market.known[judged], left_out, ledger.count(experiment))
+    return WarningLeague(
+        tuple(standings), ahead[judged], days.level[judged], days.market.known[judged], answers.left_out, ledger.count(experiment)
+    )
 
 
 def area(score: Floats, ahead: Floats) -> float:

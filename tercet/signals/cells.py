@@ -24,11 +24,12 @@ def holes(texts: pl.Series) -> pl.Series:
 def numbers(column: Column) -> pl.Series:
     """A column as float64, NaN as null; BadInput names the row whose cell is no number."""
     kind = column.values.dtype
-    if kind == pl.String:
-        return _of_texts(column).fill_nan(None)
-    if not (kind.is_numeric() or kind == pl.Null):
+    if not (kind == pl.String or kind.is_numeric() or kind == pl.Null):
         raise column.refuse(f"the column holds {kind}; expected numbers")
-    return column.values.cast(pl.Float64).fill_nan(None)
+    found = (_of_texts(column) if kind == pl.String else column.values.cast(pl.Float64)).fill_nan(None)
+    if (endless := found.is_infinite()).any():
+        raise column.refuse_row(endless, "expected a number, found {found}, which is infinite")
+    return found
 
 
 def _of_texts(column: Column) -> pl.Series:

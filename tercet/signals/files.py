@@ -161,6 +161,9 @@ def _delimited(path: str | Path, text: str) -> pl.DataFrame:
         raise BadInput(f"{path}: {EXPECTED}, found HTML or JSON that begins with {lines[0].strip()[:40]!r}")
     separator = _separator(lines)
     head = [cell.strip() for cell in next(csv.reader([lines[0]], delimiter=separator))]
+    if len(head) == 1 and any(mark in line for line in lines[1:4] for mark in SEPARATORS):
+        told = f"expected the names of columns, found {lines[0].strip()[:60]!r}"
+        raise at_row(path, rows[0], f"{told}: delete what stands before the line of names")
     lines, rows, head = _three_headers(path, lines, rows, head, separator)
     _refuse_no_names(path, rows[0], head)
     body = "\n".join(lines[1:])

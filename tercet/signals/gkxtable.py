@@ -3,13 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Final
 
 import numpy as np
 
+from tercet.cores import share_processes
 from tercet.errors import BadInput
 from tercet.signals.fitted import Expert, fit
 from tercet.signals.gkx import THETA, GkxSettings, simulate
@@ -72,13 +71,9 @@ def gkx_table(
     began = time.perf_counter()
     runs = [GkxSettings(design, seed=seed) for design in THETA for seed in range(first, first + seeds)]
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    workers = processes or len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        waiting = {pool.submit(examine, settings, tuple(experts)): settings for settings in runs}
-        for done in as_completed(waiting):
-            settings = waiting[done]
-            found[settings.design, settings.seed] = done.result()
-            tell(len(found), len(runs))
+    for (settings, _), pairs in share_processes(examine, [(one, tuple(experts)) for one in runs], processes, _one_thread):
+        found[settings.design, settings.seed] = pairs
+        tell(len(found), len(runs))
     rows: list[Row] = []
     oracle: dict[str, tuple[float, ...]] = {}
     for design in THETA:

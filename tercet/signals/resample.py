@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercet.errors import BadInput, TercetError
+from tercet.errors import BadInput, not_installed
 from tercet.signals.series import SAME, Floats, pair, same_length, series, table, varying
 
 LEAST: Final = 20  # rows; fewer hold no blocks to speak of
@@ -153,7 +153,7 @@ def _arch() -> Any:
     try:
         import arch.bootstrap  # noqa: PLC0415 - arch is an extra
     except ImportError as error:
-        raise TercetError("arch is not installed; expected the extra: pip install 'tercet[signals]'") from error
+        raise not_installed("arch", "signals") from error
     return arch.bootstrap
 
 

@@ -5,7 +5,6 @@ number of lines and the last one's sha256, so that lines cut from the end are mi
 keep `Ledger.head()` elsewhere where that matters.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from tercet.errors import BadInput, at_row
+from tercet.locks import lock
 
 SEED: Final = "0" * 64  # what the first line names as the line before it
 ADDRESS: Final = re.compile(rb" at 0x[0-9a-f]+")  # of a function in a setting's words: another one in each process
@@ -81,7 +81,7 @@ class Ledger:
 
     def trials(self, experiment: str | None = None) -> list[Trial]:
         """Every trial, or those of an experiment, in order; BadInput, with the line, where the file is not what was written."""
-        with self._opened(fcntl.LOCK_SH) as file:
+        with self._opened() as file:
             found = list(_walk(self.path, file, (0, 0, SEED), self._head(file))) if file is not None else []
         return [trial for trial, _ in found if experiment in (None, trial.experiment)]
 
@@ -108,13 +108,13 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """How many lines there are and the last one's sha256: kept elsewhere, it shows whether the file is still what it was."""
-        with self._opened(fcntl.LOCK_SH) as file:
+        with self._opened() as file:
             hashes = [own for _, own in _walk(self.path, file, (0, 0, SEED), self._head(file))] if file is not None else []
         return len(hashes), hashes[-1] if hashes else SEED
 
     def mend(self) -> bytes:
         """Cuts a torn last line, left by a writer that was killed before its trial was recorded, and returns it; else b""."""
-        with self._opened(fcntl.LOCK_EX) as file:
+        with self._opened(alone=True) as file:
             if file is None:
                 return b""
             size = os.fstat(file).st_size
@@ -130,7 +130,7 @@ class Ledger:
             raise BadInput(f"trial: expected names of experiment and model and a checksum of the data, found {trial}")
         if trial.span[0] > trial.span[1]:
             raise BadInput(f"trial of {trial.experiment!r}: expected a span that starts before it ends, found {trial.span}")
-        with self._opened(fcntl.LOCK_EX, make=True) as file:
+        with self._opened(alone=True, make=True) as file:
             assert file is not None
             known = (0, 0, SEED) if allowed else self._seen
             fresh = list(_walk(self.path, file, known, self._head(file)))
@@ -149,7 +149,7 @@ class Ledger:
         return trial
 
     @contextmanager
-    def _opened(self, lock: int, *, make: bool = False) -> Iterator[int | None]:
+    def _opened(self, *, alone: bool = False, make: bool = False) -> Iterator[int | None]:
         """The file under a lock that a killed process lets go; None where there is none and none is made."""
         lines = 0 if self.path.exists() or not self._head_path.exists() else self._head()[0]
         if not self.path.exists():  # looked at after the head: the first writer may have come meanwhile
@@ -159,10 +159,10 @@ class Ledger:
                 yield None
                 return
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDONLY if lock == fcntl.LOCK_SH else os.O_RDWR | os.O_APPEND | (os.O_CREAT if make else 0)
+        flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT if make else 0) if alone else os.O_RDONLY
         file = os.open(self.path, flags, 0o644)
         try:
-            fcntl.flock(file, lock)
+            lock(file, shared=not alone)
             if make and not self._head_path.exists() and os.fstat(file).st_size == 0:
                 self._keep_head(0, SEED)
             yield file
