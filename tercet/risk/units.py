@@ -53,6 +53,8 @@ class Units:
         given = {name: frame[name].clip(-HUGE, HUGE).drop_nulls().to_numpy().astype(np.float64) for name in POWERS if name in frame.columns}
         if "return" in given and "return" not in self.named:
             refuse_returns(path, given["return"])
+        if {"return", "open_close"} <= given.keys() and "return" not in self.named:
+            refuse_within(path, given["open_close"], given["return"])
         if {"return", "rv"} <= given.keys() and "rv" not in self.named:
             both = frame.drop_nulls(["return", "rv"]).select(pl.col("return", "rv").clip(-HUGE, HUGE))
             refuse_variances(path, both["rv"].to_numpy(), both["return"].to_numpy() ** 2)
@@ -82,6 +84,14 @@ def refuse_returns(path: str | Path, returns: Floats) -> None:
 
 def _usual(volatility: float) -> bool:
     return YEARLY[0] <= volatility <= YEARLY[1]
+
+
+def refuse_within(path: str | Path, within: Floats, returns: Floats) -> None:
+    """BadInput where returns within days are of another size than those from close to close."""
+    inside, whole = yearly(within), yearly(returns)
+    if len(within) >= LEAST and len(returns) >= LEAST and inside > 0 and not 1 / APART <= inside / whole <= APART:
+        told = f"{path}: open_close has a volatility of {inside:.3g} a year and return one of {whole:.3g}"
+        raise BadInput(f"{told}; expected both in percent, within {APART:g} times (--unit return=percent insists)")
 
 
 def refuse_variances(path: str | Path, variances: Floats, squares: Floats) -> None:

@@ -157,7 +157,7 @@ def _delimited(path: str | Path, text: str) -> pl.DataFrame:
     rows = [number for number, line in enumerate(lines, 1) if line.strip(" ,;\t")]
     if len(rows) < len(lines):
         lines = [lines[number - 1] for number in rows]
-    if lines[0].lstrip().startswith(("<", "{", "[")):
+    if lines[0].lstrip().startswith(("<", "{", "[")) and not re.match(r"\s*<\w+>[,;\t|]", lines[0]):  # MetaTrader's <DATE>
         raise BadInput(f"{path}: {EXPECTED}, found HTML or JSON that begins with {lines[0].strip()[:40]!r}")
     separator = _separator(lines)
     head = [cell.strip() for cell in next(csv.reader([lines[0]], delimiter=separator))]
@@ -221,9 +221,9 @@ def _refuse_no_names(path: str | Path, row: int, head: list[str]) -> None:
 
 def _cleaned(path: str | Path, names: list[str]) -> dict[str, str]:
     """Names without blanks, quotes and marks around them; BadInput where two are the same."""
-    cleaned = {name: name.strip(" \t\ufeff\"'\xa0") for name in names}
+    cleaned = {name: name.strip(" \t\ufeff\"'\xa0<>") for name in names}
     if len(cleaned) < len(names) or len(set(cleaned.values())) < len(names):
-        told = [name.strip(" \t\ufeff\"'\xa0") for name in names]
+        told = [name.strip(" \t\ufeff\"'\xa0<>") for name in names]
         twice = next(name for name in told if told.count(name) > 1)
         raise BadInput(f"{path}: two columns are called {twice!r}; expected a name each")
     return cleaned
