@@ -40,12 +40,12 @@ def tail(asked: Judging) -> Result:
     """Value at risk and expected shortfall."""
     refuse_horizon(asked)
     from tercet.risk.scales import long_days
-    from tercet.risk.tail import MODELS
+    from tercet.risk.tail import models_for
     from tercet.risk.tailleague import TailSettings, tail_league
 
     days = long_days(series(asked))
     settings = given(TailSettings(), first=first_of(days.all.known, asked.since), every=asked.every)
-    models = list(picked(MODELS, asked.models).values())
+    models = list(picked(models_for(days), asked.models).values())
     found, told = ask("tail", asked, partial(tail_league, days, models), settings, {})
     told["tables"], told["curves"], told["standings"] = [], [curve("return", found.known, found.returns)], {}
     for level, standings in found.standings.items():
