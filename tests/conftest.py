@@ -2,10 +2,13 @@
 
 import datetime
 import os
+import tempfile
 from pathlib import Path
 
 import numba
 import pytest
+
+os.environ.setdefault("TERCET_KEY", str(Path(tempfile.gettempdir()) / f"tercet-tests-{os.getuid()}.key"))  # not the user's own
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,10 @@ class Recording:
             self.say("add", side, self.best(-side) - side * (1 + a % 8), 1 + b % 9, self.id)
         elif word == "reveal":
             deep = orders[c % len(orders)][0] if orders else self.best(-side) - side
-            self.say("reveal", side, deep - side * (1 + a % 4), 1 + b % 9, deep)
+            if a % 7:
+                self.say("reveal", side, deep - side * (1 + a % 4), 1 + b % 9, deep)
+            else:  # nothing stands beyond
+                self.say("reveal", side, -side * 2**30, 0, deep)
         elif word == "hidden":
             self.say("hidden", side, self.best(side) + side * (c % 3 - 1), 1 + b % 9, 0, 5000 * (a % 2))
         elif word == "trade":

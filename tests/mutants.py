@@ -24,7 +24,7 @@ PLAIN = "env NUMBA_DISABLE_JIT=1 "  # the same source as Python: nothing to comp
 COMPILED = ""
 # What tells whether a file works: its tests, and in which mode they are quicker.
 FILES = {
-    "book/matching": (PLAIN, "tests/test_book.py -k not_once_more"),
+    "book/matching": (PLAIN, "tests/test_book.py -k 'not once_more'"),
     "execution/tca": (PLAIN, "tests/test_tca.py -k 'not every_parent_of_every'"),
     "orders/checks": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
     "orders/judge": (COMPILED, "tests/test_gate.py tests/test_gated.py"),

@@ -101,16 +101,22 @@ class SlowLedger:
         """Where an order stands."""
         for happening, state in ENDS.items():
             if self.own(id, happening) or any(r.state is state for r in self.own(id, Happening.STATUS)):
-                return state
+                return OrderState.FILLED if state is not OrderState.REJECTED and self.whole(id) else state
         if self.own(id, Happening.REPLACE_REJECTED):
             return OrderState.REJECTED
         if any(r.replaces == id for r in self.reports.values() if r.happening is Happening.REPLACED):
             return OrderState.REPLACED
         return self.alive(id)
 
+    def whole(self, id: str) -> bool:
+        """Whether the venue knew it and has executed all of it."""
+        wish = self.wishes[id]
+        assert not isinstance(wish, Cancel)
+        return bool(self.own(id, *SIGNS_OF_LIFE)) and self.lots(id)[2] >= wish.lots
+
     def alive(self, id: str) -> OrderState:
         """Where an order stands that has not ended."""
-        filled, _, executed = self.lots(id)
+        filled, _, _ = self.lots(id)
         wish = self.wishes[id]
         assert not isinstance(wish, Cancel)
         confirmed = bool(self.own(id, *SIGNS_OF_LIFE))
@@ -118,10 +124,10 @@ class SlowLedger:
         paused = PAUSES[pauses[-1].happening] if pauses else None
         cancels = sum(isinstance(w, Cancel) and w.target == id for w in self.wishes.values())
         replaces = [w.id for w in self.wishes.values() if isinstance(w, Replace) and w.target == id]
+        if self.whole(id):
+            return OrderState.FILLED
         if paused is OrderState.DONE_FOR_DAY:
             return paused
-        if confirmed and executed >= wish.lots:
-            return OrderState.FILLED
         if cancels > len(self.own(id, Happening.CANCEL_REJECTED)):
             return OrderState.PENDING_CANCEL
         if any(not self.own(one, Happening.REPLACE_REJECTED) for one in replaces):

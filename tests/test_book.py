@@ -224,6 +224,20 @@ def test_a_window_that_moves_away_and_back_loses_no_priority() -> None:
     assert pair.book.sides[0].far_head == 0
 
 
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_window_slides_to_far_orders_when_its_best_level_reaches_its_lowest_eighth(side: int) -> None:
+    pair, (top, near, lowest, *_) = made(*[(side, side * tick, 1) for tick in (1000, 997, 996, 100)])
+    row = (1 - side) // 2
+    assert (int(pair.book.sides[row].low), int(pair.book.sides[row].top)) == (996, 1000)
+    pair.cancel(top)
+    assert (int(pair.book.sides[row].low), int(pair.book.sides[row].top)) == (996, 997)
+    pair.cancel(near)
+    assert (int(pair.book.sides[row].low), int(pair.book.sides[row].top)) == (992, 996)
+    pair.cancel(lowest)
+    assert (int(pair.book.sides[row].low), int(pair.book.sides[row].top)) == (96, 100)
+    pair.check()
+
+
 def test_depth_reads_far_levels_too() -> None:
     pair, _ = made((SELL, 100, 1), (SELL, 4000, 2), (SELL, 200, 3), (SELL, 4000, 4))
     tick, lots = np.zeros(4, np.int64), np.zeros(4, np.int64)

@@ -493,7 +493,8 @@ def wide(**prices: list[float | None]) -> Table:
 def test_days_of_prices_say_what_they_left_out() -> None:
     prices = wide(a=[None, 10.0, 11.0, None, 9.9, *[9.9] * 20, 10.0], b=[5.0, 5.0, 5.5, 5.0, 6.6, *[6.6] * 20, 6.0])
     read = asset_days(prices)
-    assert read.counts == {"before all had a price": 1, "later days that miss a price": 1}
+    assert read.cleaning.dropped == {"before all had a price": 1, "later days that miss a price": 1}
+    assert read.cleaning.carried == {"prices that repeat those of four days before": 34}
     assert read.days.returns[:2] == pytest.approx(np.array([[10.0, 10.0], [-10.0, 20.0]]))  # what came on the day left out is in the next
     assert read.days.known[:2].tolist() == [2 * DAY, 4 * DAY]
     long = prices.frame.unpivot(["a", "b"], index=["event_time", "known_time"], variable_name="symbol", value_name="close")

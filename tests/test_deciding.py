@@ -14,7 +14,7 @@ from tercet.bench import forecast
 from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.errors import BadInput
 from tercet.market import lobster
-from tercet.market.events import HALT, REVEAL
+from tercet.market.events import BUY, HALT, REVEAL
 from tercet.market.store import Day, open_day, save
 from tercet.signals import modelfile
 from tercet.signals.days import hours_of
@@ -207,3 +207,22 @@ def test_the_bench_measures_each_part_and_the_stack() -> None:
     assert set(figures) == {f"forecast.{name}_us" for name in parts}
     assert all(value > 0 for value in figures.values())
     assert figures["forecast.stack_us"] > figures["forecast.transformer_us"]
+
+
+@needs_compiled
+def test_where_a_side_ends_no_next_level_stands_in_the_row_and_live_rows_are_those_of_the_day(day: Day) -> None:
+    messages = list(forecast.messages_of(day))[:20]
+    names = ("spread", "gap_1_bid", "gap_1_ask")
+    whole, ended = (MessageRows(day.start, hours_of(day), names) for _ in range(2))
+    before = [whole.take(message) for message in messages][-1]
+    ends = messages[-1][-1:].copy()
+    bid = int(whole._book["sides"][0, 0]["top"])
+    ends["kind"], ends["side"], ends["id"], ends["tick"], ends["lots"] = REVEAL, BUY, bid, -(2**30), 0
+    messages[-1] = np.concatenate([messages[-1], ends])
+    after = [ended.take(message) for message in messages][-1]
+    assert before is not None
+    assert after is not None
+    assert before[1] < after[1] == np.float32(np.log1p(1000))
+    assert (before[[0, 2]] == after[[0, 2]]).all()
+    table, _ = MessageRows(day.start, hours_of(day), ()).day(np.concatenate(messages))
+    np.testing.assert_array_equal(table[-1][[ROW_NAMES.index(name) for name in names]], after)

@@ -105,7 +105,7 @@ def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Pa
     later = DATE + datetime.timedelta(days=1)
     files = write_lobster(tmp_path, *made_day(20_000, 1))
     place = save(day.parent, lobster.read(*files, MADE, later), MADE, later)
-    found = withinday.stored(place)
+    found = withinday.stored(place, True)
     assert found.season == default_season()
     assert f"passed over: {day.name}: part" in capsys.readouterr().err
 
@@ -116,6 +116,10 @@ WITHIN = {
     "early": ({"since": "09:30"}, "since was '09:30'; expected a time of day after the opening"),
     "fine": ({"horizon": "1500ms"}, "horizon was '1500ms'; expected whole seconds"),
     "few": ({"horizon": "10min"}, "to be asked about; expected 30 or more"),
+    "long": (
+        {"horizon": "3h"},
+        "horizon was 3h, and the day has 75.8 minutes; expected 30 windows or more of it: --horizon 75s or shorter",
+    ),
     "short": ({"horizon": "5s", "since": "09:40"}, "horizon was 5 s; expected more than 5 s"),
     "model": ({"models": ("ewma",)}, "model was 'ewma'; expected, each once, season-har"),
     "crowd": ({"data": Path("crowd:nobody")}, "data was 'crowd:nobody'; expected crowd: with one of default"),
@@ -136,7 +140,10 @@ WRONG = {
     "since": (["volatility", "--since", "soon"], "since was 'soon'; expected a date"),
     "every": (["warning", "--every", 20], "every was 20; expected none"),
     "models": (["posture", "--models", "fused"], "models were named; expected none"),
-    "late": (["tail", "--since", "2030-01-01"], "to learn from; expected some before it and some after"),
+    "late": (
+        ["tail", "--since", "2030-01-01"],
+        "1,100 of which lie before the first that is asked about; expected 250 or more before it to learn from, and 20 or more after",
+    ),
     "horizon": (["volatility", "--horizon", "1min"], "horizon was '1min'; expected none but for the volatility of a stored day"),
     "short": (["volatility", "--since", "2015-02-02", "--models", "ewma,log-har"], "expected 250"),
 }
@@ -214,3 +221,20 @@ def until(path: Path, is_so: Any) -> Any:
             return told
         time.sleep(0.05)
     raise AssertionError(f"{path.name} did not say so within a minute")
+
+
+def test_a_file_of_another_close_zone_and_unit_is_judged_and_what_reading_did_is_shown(files: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(files / "days.csv").with_columns(pl.col("return") / 100, pl.col("rv") / 1e4)
+    (tmp_path / "tokyo.csv").write_text(frame.with_columns(pl.col("date") + " 00:00:00+09:00").write_csv().replace("\n", "\n\n", 3))
+    words = ["risk", "evaluate", "volatility", "--data", tmp_path / "tokyo.csv", "--models", "log-har,ewma", "--since", "2017-06-01"]
+    words += ["--every", 250]
+    refused = tercet(*words, folder=tmp_path)
+    assert "tokyo.csv: return has a volatility of" in refused.stderr
+    assert "--unit fraction reads them so" in refused.stderr
+    hours = ["--unit", "fraction", "--close", "15:00", "--zone", "Asia/Tokyo", "--json", "-", "--html", tmp_path / "page.html"]
+    ran = tercet(*words, *hours, folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert datetime.datetime.fromtimestamp(told["last"] // 10**9, datetime.UTC).hour == 6  # 15:00 in Tokyo
+    assert told["cleaning"] == {"dropped": {}, "nulled": {}, "carried": {}, "odd": {}, "notes": []}
+    assert "What reading it did" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -1,12 +1,17 @@
 """Training goes on after any cut as if nothing had happened, says what is wrong, and ends in a policy file that backtests use."""
 
+import dataclasses
+import hashlib
+import io
 import json
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -199,7 +204,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda good: good[: len(good) // 2],
     "altered": lambda good: good[:-1] + bytes([good[-1] ^ 1]),
     "emptied": lambda good: b"",
-    "of another format": lambda good: good.replace(b'"format": 1', b'"format": 9', 1),
+    "of another format": lambda good: good.replace(b'"format": 2', b'"format": 9', 1),
 }
 
 
@@ -233,7 +238,7 @@ def test_a_checkpoint_that_cannot_be_finished_leaves_those_before_it(tmp_path: P
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(BadInput, match="could not be written: no space left"):
         checkpoint.write(tmp_path, state, 10**9)
     assert checkpoint.found(tmp_path) == [newest, before]
     assert newest.read_bytes() == content
@@ -718,3 +723,159 @@ def test_a_scale_of_rewards_is_for_the_learner_alone() -> None:
         assert json.dumps([info.get("episode") for info in infos]) == json.dumps([info.get("episode") for info in infos_too])
     assert ended.shape == (8,)
     assert math.isclose(float(one._returns.sum()), float(other._returns.sum()))
+
+
+# Checkpoints that fit their checksum and yet are none -----------------------------------------------------------------------------------
+
+
+def changed(state: dict[str, Any], *path: Any, to: Callable[[Any], Any]) -> dict[str, Any]:
+    """A state with one value of it changed."""
+    first, *rest = path
+    held = state[first]
+    new = to(held) if not rest else changed(held, *rest, to=to)
+    if isinstance(state, dict):
+        return {**state, first: new}
+    return type(state)(new if place == first else one for place, one in enumerate(state))
+
+
+def without(*names: str) -> Callable[[Any], Any]:
+    return lambda held: {name: one for name, one in held.items() if name not in names}
+
+
+BIAS, MOMENT = "action_net.bias", ("optimizer", "state", 0, "exp_avg")
+UNFIT: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "no weights": ("policy", lambda state: {name: one for name, one in state.items() if name != "policy"}),
+    "no counts": ("counted", lambda state: {name: one for name, one in state.items() if name != "counted"}),
+    "one weight fewer": ("Missing key", lambda state: changed(state, "policy", to=without(BIAS))),
+    "a weight of another shape": ("shape", lambda state: changed(state, "policy", BIAS, to=lambda held: held[:-1])),
+    "a weight that is no number": ("not all finite", lambda state: changed(state, "policy", BIAS, to=lambda held: held * math.nan)),
+    "a weight that is a word": ("shape", lambda state: changed(state, "policy", BIAS, to=lambda held: "many")),
+    "an optimizer of another network": (
+        "optimizer",
+        lambda state: changed(state, "optimizer", "state", 0, "exp_avg", to=lambda held: held[:1]),
+    ),
+    "an optimizer that is no number": (
+        "not finite",
+        lambda state: changed(state, "optimizer", "state", 0, "exp_avg", to=lambda held: held / 0),
+    ),
+    "no optimizer": ("state", lambda state: {**state, "optimizer": {}}),
+    "a word for a count": ("expected a number", lambda state: changed(state, "counted", "num_timesteps", to=lambda held: "soon")),
+    "a count of something else": ("no learner does", lambda state: changed(state, "counted", to=lambda held: held | {"env": None})),
+    "fewer observations": ("observations have", lambda state: changed(state, "counted", "_last_obs", to=lambda held: held[:3])),
+    "simulations of others": ("snapshot", lambda state: changed(state, "envs", 0, 0, 0, to=lambda held: held[:-8])),
+    "no simulations": ("envs", lambda state: {name: one for name, one in state.items() if name != "envs"}),
+    "another generator": ("expected a checkpoint", lambda state: changed(state, "random", 1, to=lambda held: ("PCG", 3))),
+    "a short generator": ("expected a checkpoint", lambda state: changed(state, "random", 0, to=lambda held: held[:7])),
+    "another learner's buffer": ("replay buffer", lambda state: {**state, "buffer": (0, False, {})}),
+    "other settings": ("run of other settings", lambda state: changed(state, "made of", "hidden", to=lambda held: (7,))),
+    "settings that are none": ("run of other settings", lambda state: {**state, "made of": 5}),
+    "validations that are none": ("validations", lambda state: {**state, "validations": [{"steps": 1}]}),
+}
+
+
+@cache
+def a_state() -> dict[str, Any]:
+    """The state of a run that was cut."""
+    with tempfile.TemporaryDirectory() as folder:
+        train(a_task(), settings(), Path(folder), RUN, tell=asking_after(2, signal.SIGINT))
+        return checkpoint.newest(Path(folder))[1]
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_checkpoint_of_something_else_is_one_sentence(what: str, tmp_path: Path) -> None:
+    word, change = UNFIT[what]
+    path = checkpoint.write(tmp_path, change(a_state()), 99)
+    with pytest.raises(BadInput, match=word) as refusal:
+        train(a_task(), settings(), tmp_path, RUN, resume=True)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+class Trap:
+    """What would run code where a pickle is read."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("sprung",)
+
+
+def sealed(path: Path, payload: bytes, seal: str | None = None) -> None:
+    """A checkpoint of any bytes, with its checksum and this user's seal."""
+    digest = hashlib.sha256(payload).hexdigest()
+    head = {
+        "format": checkpoint.FORMAT,
+        "bytes": len(payload),
+        "sha256": digest,
+        "seal": checkpoint._seal(digest) if seal is None else seal,
+    }
+    path.write_bytes(json.dumps(head).encode() + b"\n" + payload)
+
+
+def test_no_code_in_a_checkpoint_is_ever_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    held = io.BytesIO()
+    th.save({"policy": Trap()}, held)
+    for payload in (pickle.dumps(Trap()), held.getvalue()):
+        sealed(tmp_path / "one.checkpoint", payload)
+        for trust in (False, True):
+            with pytest.raises(BadInput, match="expected the tensors of a checkpoint"):
+                checkpoint.read(tmp_path / "one.checkpoint", trust)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_checkpoint_by_another_key_is_taken_where_one_trusts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = a_state()
+    monkeypatch.setenv("TERCET_KEY", str(tmp_path / "theirs"))
+    path = checkpoint.write(tmp_path / "run", state, 7)
+    assert (tmp_path / "theirs").stat().st_mode & 0o777 == 0o600
+    assert checkpoint.read(path).keys() == state.keys()
+    monkeypatch.setenv("TERCET_KEY", str(tmp_path / "mine"))
+    warnings: list[str] = []
+    with pytest.raises(BadInput, match="no whole checkpoint"):
+        train(a_task(), settings(), tmp_path / "run", RUN, resume=True, warn=warnings.append)
+    assert "its seal is not by your key" in warnings[0]
+    assert "--set trust=True" in warnings[0]
+    done = train(a_task(), settings(), tmp_path / "run", dataclasses.replace(RUN, trust=True), resume=True)
+    same(done, unbroken("ppo"))
+
+
+def test_where_no_key_can_be_kept_a_run_still_reads_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder can be made below a file")
+    monkeypatch.setenv("TERCET_KEY", str(tmp_path / "file" / "key"))
+    assert checkpoint.read(checkpoint.write(tmp_path, {"a": np.arange(3), "b": b"bytes", "c": (1, [2.0, None])}, 1))["c"] == (
+        1,
+        [2.0, None],
+    )
+
+
+def test_a_state_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    state = {"a": np.arange(6, dtype=np.int16).reshape(2, 3), "b": b"", "c": [np.zeros((0, 2)), (2**100, "x", None)], 7: np.float32(0.5)}
+    again = checkpoint.unpacked(checkpoint.packed(state))
+    assert (again["a"] == state["a"]).all()
+    assert again["a"].dtype == np.int16
+    assert (again["b"], again["c"][1], again[7]) == (b"", (2**100, "x", None), 0.5)
+    assert again["c"][0].shape == (0, 2)
+
+
+def test_bytes_broken_anywhere_behind_a_fitting_seal_are_one_sentence(tmp_path: Path) -> None:
+    whole = (
+        checkpoint.write(tmp_path, {"policy": {"w": th.zeros(3, 4)}, "random": (th.get_rng_state(),)}, 1).read_bytes().partition(b"\n")[2]
+    )
+    rng = random.Random(4)
+    for _ in range(120):
+        broken = bytearray(whole)
+        for _ in range(rng.randint(1, 6)):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        sealed(tmp_path / "one.checkpoint", bytes(broken[: rng.choice([len(broken), rng.randrange(len(broken))])]))
+        sentence = ""
+        try:
+            checkpoint.read(tmp_path / "one.checkpoint")
+        except BadInput as refusal:
+            sentence = str(refusal)
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("head", [b"[" * 3000, b"[]", b"5", b'{"format": 2}', b"\xff\xfe", b""])
+def test_a_first_line_that_says_nothing_is_refused(head: bytes, tmp_path: Path) -> None:
+    (tmp_path / "one.checkpoint").write_bytes(head + b"\nrest")
+    with pytest.raises(BadInput, match="no checkpoint; expected a first line"):
+        checkpoint.read(tmp_path / "one.checkpoint")

@@ -12,9 +12,20 @@ from rich.text import Text
 
 from tercet.cli.tables import fitted
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK
 from tercet.report.page import Page, number, percent
 
 Tell = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
+
+
+Hours = tuple[str | None, str]  # when a session closes (HH:MM; None: 16:00), and in which zone
+NEW_YORK_HOURS: Final[Hours] = (None, NEW_YORK)
+
+
+def refuse_hours(kind: str, hours: Hours) -> None:
+    """BadInput where a session's close or zone was given for what knows its own."""
+    if kind != "panel" and hours != NEW_YORK_HOURS:
+        raise BadInput(f"{kind} has no --close or --zone; expected none: they are of a panel's file of days")
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Asked:
     experiment: str | None
     tell: Tell
     accept_bad_day: bool = False
+    hours: Hours = NEW_YORK_HOURS
 
     def refuse(self, kind: str, *names: str) -> None:
         """BadInput where an option was given that this kind does not know."""
@@ -240,7 +252,7 @@ def by_panel(place: str, asked: Asked) -> Result:
         done += 1
 
     tell("reading")
-    loaded = bars(place)
+    loaded = bars(place, *asked.hours)
     found: list[dict[str, Any]] = []
     warned: list[str] = []
     for league, verdict, silent in judged(loaded.table, experts, settings, ledger, tell):
@@ -313,4 +325,5 @@ def evaluated(task: str, asked: Asked) -> Result:
     kind, _, place = task.partition(":")
     if kind not in KINDS:
         raise BadInput(f"task was {task!r}; expected one of {', '.join(KINDS)}, such as direction:STORE/SYMBOL_DATE")
+    refuse_hours(kind, asked.hours)
     return KINDS[kind](place, asked)

@@ -14,16 +14,18 @@ from tercet.report.page import interval, number, percent
 def warning(asked: Judging) -> Result:
     """Whether a fall is near."""
     from tercet.risk.fusions import SIMPLE, WARNINGS
+    from tercet.risk.indicators import USUAL
     from tercet.risk.warning import BETWEEN
     from tercet.risk.warningleague import WarningSettings, warning_league
 
     refuse_horizon(asked)
     if asked.every is not None:
         raise BadInput(f"every was {asked.every}; expected none: warnings are learned anew every {BETWEEN} days")
-    days, counts = warning_days(asked)
-    settings = given(WarningSettings(), first=first_of(days.market.known, asked.since))
+    days, cleaning = warning_days(asked)
+    settings = WarningSettings()
+    settings = given(settings, first=first_of(days.market.known, asked, settings.first, USUAL + 1))
     models = list(picked(WARNINGS, asked.models).values())
-    found, told = ask("warning", asked, partial(warning_league, days, models), settings, counts)
+    found, told = ask("warning", asked, partial(warning_league, days, models), settings, cleaning)
     rows = [
         {
             "model": one.name,
@@ -52,14 +54,15 @@ def warning(asked: Judging) -> Result:
 
 def posture(asked: Judging) -> Result:
     """What a posture earns."""
-    from tercet.risk.standing import StandingSettings, posture_league
+    from tercet.risk.standing import StandingSettings, least_first, posture_league
 
     refuse_horizon(asked)
     if asked.models is not None:
         raise BadInput("models were named; expected none: a posture is put beside holding, the HMM and its volatility target")
-    days, counts = warning_days(asked)
-    settings = given(StandingSettings(), first=first_of(days.market.known, asked.since), every=asked.every)
-    found, told = ask("posture", asked, partial(posture_league, days), settings, counts)
+    days, cleaning = warning_days(asked)
+    settings = given(StandingSettings(), every=asked.every)
+    settings = given(settings, first=first_of(days.market.known, asked, settings.first, least_first()))
+    found, told = ask("posture", asked, partial(posture_league, days), settings, cleaning)
     rows = [
         {
             "model": one.name,

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tercet.cli.evaluated import Tell, stored
+from tercet.cli.evaluated import NEW_YORK_HOURS, Hours, Tell, refuse_hours, stored
 from tercet.errors import BadInput
 from tercet.signals.asking import Rows, of_bars, of_day
 from tercet.signals.forecasting import Forecaster, learn
@@ -17,7 +17,7 @@ from tercet.signals.trials import Ledger
 Made = tuple[Task, str, dict[str, Any], int | None]  # the task, its horizon in words, settings to make its rows with, until
 
 
-def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
+def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_day: bool, hours: Hours) -> Made:
     """Where the mid of a stored day goes."""
     from tercet.market.calendar import at_clock
     from tercet.signals.task import direction
@@ -27,7 +27,7 @@ def of_direction(place: str, horizon: int | None, until: str | None, accept_bad_
     return direction(day, events), f"{events}events", {"messages": events}, end
 
 
-def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day: bool) -> Made:
+def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day: bool, hours: Hours) -> Made:
     """Which stocks do better than others."""
     from tercet.signals.crosssection import PanelSettings, panel_task
     from tercet.signals.sources import bars
@@ -35,19 +35,20 @@ def of_panel(place: str, horizon: int | None, until: str | None, accept_bad_day:
     settings = PanelSettings() if horizon is None else PanelSettings(days=horizon)
     if settings.days < 1:
         raise BadInput(f"horizon was {settings.days} days; expected 1 or more")
-    return panel_task(bars(place).table, settings), f"{settings.days}days", asdict(settings), None if until is None else end_of(until)
+    end = None if until is None else end_of(until, hours[1])
+    return panel_task(bars(place, *hours).table, settings), f"{settings.days}days", asdict(settings), end
 
 
-def end_of(text: str) -> int:
-    """The end of a date in New York, ns."""
+def end_of(text: str, tz: str) -> int:
+    """The end of a date in `tz`, ns."""
     from datetime import timedelta
 
     from tercet.market.calendar import day_of, midnight_ns
 
-    return midnight_ns(day_of(text) + timedelta(days=1)) - 1
+    return midnight_ns(day_of(text) + timedelta(days=1), tz) - 1
 
 
-FITTED: Final[dict[str, Callable[[str, int | None, str | None, bool], Made]]] = {"direction": of_direction, "panel": of_panel}
+FITTED: Final[dict[str, Callable[[str, int | None, str | None, bool, Hours], Made]]] = {"direction": of_direction, "panel": of_panel}
 
 
 def fitted(
@@ -59,6 +60,7 @@ def fitted(
     tell: Tell,
     experiment: str | None = None,
     accept_bad_day: bool = False,
+    hours: Hours = NEW_YORK_HOURS,
 ) -> Forecaster:
     """An expert that has learned KIND:PLACE; BadInput where that is a bad day and it is not accepted."""
     kind, _, place = task.partition(":")
@@ -68,8 +70,9 @@ def fitted(
         raise BadInput(f"horizon was {horizon}; expected 1 or more")
     if experiment and kind != "panel":
         raise BadInput(f"{kind} has no experiment; expected none")
+    refuse_hours(kind, hours)
     tell("features", 0, 5)
-    made, words, settings, end = FITTED[kind](place, horizon, until, accept_bad_day)
+    made, words, settings, end = FITTED[kind](place, horizon, until, accept_bad_day, hours)
     made = replace(made, experiment=experiment or made.experiment)
     (expert,), done = chosen([name], made.samples.target), 0
 
@@ -81,31 +84,25 @@ def fitted(
     return learn(made, expert, kind, words, settings, Ledger(), end, seed, said)
 
 
-def when(time: int) -> str:
-    """A time as people in New York read it."""
-    from datetime import UTC, datetime
-
-    from tercet.market.calendar import NEW_YORK, clock, zone
-
-    return f"{datetime.fromtimestamp(time // 10**9, UTC).astimezone(zone(NEW_YORK)):%Y-%m-%d} {clock(time)}"
-
-
 def refuse_known(forecaster: Forecaster, asked: Rows, place: Path) -> None:
     """Leak where the model knows something of then; the model itself would refuse too, with times that only machines read."""
+    from tercet.market.calendar import date_clock
+
     first, known = int(asked.questions.now.min()), forecaster.fitted.max_known_time
     if first <= known:
         name = forecaster.fitted.lineage.expert
-        raise Leak(
-            f"{place}: the first row is of {when(first)} and {name} knows all up to {when(known)} (New York); expected later rows: another "
-            f"day, or --since"
-        )
+        told = f"{place}: the first row is of {date_clock(first)} and {name} knows all up to {date_clock(known)} (New York)"
+        raise Leak(f"{told}; expected later rows: another day, or --since")
 
 
-def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell, accept_bad_day: bool = False) -> Rows:
+def rows_for(
+    forecaster: Forecaster, place: Path, since: str | None, tell: Tell, accept_bad_day: bool = False, hours: Hours = NEW_YORK_HOURS
+) -> Rows:
     """What a kept model can be asked about there."""
     from tercet.market.calendar import at_clock, day_of, midnight_ns
 
     lineage, terms = forecaster.fitted.lineage, forecaster.terms
+    refuse_hours(terms.kind, hours)
     tell(f"features of {place}", 0, 1)
     if terms.kind == "direction":
         day, _ = stored(str(place), accept_bad_day)
@@ -113,7 +110,7 @@ def rows_for(forecaster: Forecaster, place: Path, since: str | None, tell: Tell,
     else:
         from tercet.signals.sources import bars
 
-        begin = None if since is None else midnight_ns(day_of(since))
-        asked = of_bars(bars(place).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
+        begin = None if since is None else midnight_ns(day_of(since), hours[1])
+        asked = of_bars(bars(place, *hours).table, lineage.names, int(terms.settings["days"]), forecaster.fitted.max_known_time, begin)
     refuse_known(forecaster, asked, place)
     return asked

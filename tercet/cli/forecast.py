@@ -16,9 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from tercet.cli.evaluated import Tell
+
+Close = Annotated[str | None, typer.Option(metavar="HH:MM", help="Panel: when its session closes; no row is known before. 16:00.")]
+Zone = Annotated[str, typer.Option(metavar="ZONE", help="Panel: the zone of that clock and of its dates, such as Asia/Tokyo.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +46,8 @@ def evaluate(
         str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name, whatever changes in the file.")
     ] = None,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -55,7 +61,9 @@ def evaluate(
 
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day))
+        result = evaluated(
+            task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day, (close, zone))
+        )
     result.json["warnings"] += notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -77,6 +85,8 @@ def fit(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name.")] = None,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's lineage and terms as JSON on stdout.")] = False,
 ) -> None:
     """Fit an expert on the whole past given, and keep it with the spread of its errors on rows that it had not seen.
@@ -88,7 +98,7 @@ def fit(
         from tercet.signals.forecasting import keep
 
     with progress() as tell, noted() as notes, extra("signals"):
-        made = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day)
+        made = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day, (close, zone))
     keep(made, out)
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:
@@ -109,6 +119,8 @@ def predict(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on alone: 12:00 of the day, or a date.")] = None,
     contributions: Annotated[bool, typer.Option("--contributions", help="Add the five features that moved each row most.")] = False,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
 ) -> None:
     """Let a model answer about what came after all that it knows; it refuses to be asked about anything earlier."""
@@ -119,7 +131,7 @@ def predict(
 
     forecaster = recall(model)
     with progress() as tell:
-        asked = rows_for(forecaster, place, since, tell, accept_bad_day)
+        asked = rows_for(forecaster, place, since, tell, accept_bad_day, (close, zone))
         found = forecasts(forecaster, asked.questions, asked.symbols, asked.event_time, explained=contributions)
         packed = BytesIO()
         found.write_parquet(packed)

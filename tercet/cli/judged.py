@@ -8,7 +8,7 @@ import numpy as np
 
 from tercet.cli import falls, withinday
 from tercet.cli.evaluated import Result
-from tercet.cli.judging import Judging, ask, curve, first_of, given, picked, plain, refuse_horizon, result, series, variance_rows
+from tercet.cli.judging import Judging, ask, curve, first_of, given, picked, plain, prices, refuse_horizon, result, series, variance_rows
 from tercet.report.page import interval, number, percent
 
 SHORT: Final = {"independence": "indep.", "Christoffersen": "Chr."}
@@ -23,10 +23,12 @@ def volatility(asked: Judging) -> Result:
     from tercet.risk.league import VolatilitySettings, league
     from tercet.risk.volatility import FORECASTERS
 
-    read = market_days(series(asked))
-    settings = given(VolatilitySettings(), first=first_of(read.days.known, asked.since), every=asked.every)
+    loaded = series(asked)
+    read = market_days(loaded.table)
+    settings = given(VolatilitySettings(), every=asked.every)
+    settings = given(settings, first=first_of(read.days.known, asked, settings.first))
     models = list(picked(FORECASTERS, asked.models).values())
-    found, told = ask("volatility", asked, partial(league, read.days, models), settings, read.counts)
+    found, told = ask("volatility", asked, partial(league, read.days, models), settings, loaded.cleaning + read.cleaning)
     best = found.standings[0]
     lines = ((best.name, best.said), ("what happened", found.target))
     told["tables"] = [{"title": "Variance a day ahead", "rows": variance_rows(found)}]
@@ -39,14 +41,18 @@ def volatility(asked: Judging) -> Result:
 def tail(asked: Judging) -> Result:
     """Value at risk and expected shortfall."""
     refuse_horizon(asked)
-    from tercet.risk.scales import long_days
+    from tercet.risk.days import market_days
+    from tercet.risk.scales import long_days, unmeasured
     from tercet.risk.tail import models_for
-    from tercet.risk.tailleague import TailSettings, tail_league
+    from tercet.risk.tailleague import TailSettings, tail_league, usual_first
 
-    days = long_days(series(asked))
-    settings = given(TailSettings(), first=first_of(days.all.known, asked.since), every=asked.every)
+    loaded = series(asked)
+    days = long_days(loaded.table)
+    settings = given(TailSettings(), first=first_of(days.all.known, asked, usual_first(days)), every=asked.every)
     models = list(picked(models_for(days), asked.models).values())
-    found, told = ask("tail", asked, partial(tail_league, days, models), settings, {})
+    found, told = ask(
+        "tail", asked, partial(tail_league, days, models), settings, loaded.cleaning + market_days(unmeasured(loaded.table)).cleaning
+    )
     told["tables"], told["curves"], told["standings"] = [], [curve("return", found.known, found.returns)], {}
     for level, standings in found.standings.items():
         rows = [
@@ -72,13 +78,13 @@ def tail(asked: Judging) -> Result:
 def covariance(asked: Judging) -> Result:
     """Covariances of many assets."""
     refuse_horizon(asked)
-    from tercet.risk.assets import asset_days, prices_file
     from tercet.risk.correlation_league import FORECASTERS, CovarianceSettings, covariance_league
 
-    read = asset_days(prices_file(asked.data))
-    settings = given(CovarianceSettings(), first=first_of(read.days.known, asked.since), every=asked.every)
+    read = prices(asked, asked.data)
+    settings = given(CovarianceSettings(), every=asked.every)
+    settings = given(settings, first=first_of(read.days.known, asked, settings.first))
     models = list(picked(FORECASTERS, asked.models).values())
-    found, told = ask("covariance", asked, partial(covariance_league, read.days, models), settings, read.counts)
+    found, told = ask("covariance", asked, partial(covariance_league, read.days, models), settings, read.cleaning)
     rows = [
         {
             "model": one.name,

@@ -3,18 +3,24 @@
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from tercet.cli.evaluated import Result
 from tercet.cli.tables import fitted
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK, midnight_ns, zone
 from tercet.report import risk as pages
 from tercet.report.page import interval, number
+from tercet.signals.cleaning import Cleaning
+from tercet.signals.sources import Loaded
+
+if TYPE_CHECKING:
+    from tercet.risk.assets import ReadAssets
+    from tercet.risk.indicators import WarningDays
 
 Tell = Callable[[str], None]
 CROWD: Final = "crowd:"  # what the name of an invented market begins with
@@ -35,7 +41,8 @@ SPARE: Final = (  # columns that are in the page and the JSON alone where a term
     "of eigen",
     "mended",
 )
-VIX_CLOSES: Final = "16:15"
+LEAST: Final = 250  # days to learn from
+ASKED: Final = 20  # days to be judged by
 Kind = TypeVar("Kind")
 
 
@@ -52,39 +59,50 @@ class Judging:
     tell: Tell
     horizon: str | None = None  # of a day
     accept_bad_day: bool = False
+    close: str | None = None  # HH:MM, when the session of data and assets closes; 16:00 if not given
+    zone: str | None = None  # of that clock and of their dates; New York if not given
+    vix_close: str | None = None  # 16:15 if not given
+    vix_zone: str | None = None
+    unit: str | None = None  # of returns and variances, see `risk.units.Units`
 
 
 # The days ------------------------------------------------------------------------------------------------------------------------------
 
 
-def series(asked: Judging) -> Any:
+def series(asked: Judging) -> Loaded:
     """A file of one market's days as `market_days` takes them, with the VIX of another where one is named."""
+    from tercet.risk.dayfiles import market_file, vix_file
     from tercet.risk.days import with_vix
 
-    days = table(asked.data)
-    return days if asked.vix is None else with_vix(days, table(asked.vix, VIX_CLOSES))
+    days = market_file(asked.data, asked.close, asked.zone or NEW_YORK, asked.unit)
+    if asked.vix is None:
+        return days
+    vix = vix_file(asked.vix, asked.vix_close, asked.vix_zone or NEW_YORK, asked.unit)
+    return Loaded(with_vix(days.table, vix.table), days.cleaning + vix.cleaning.named("VIX"))
 
 
-def table(path: Path, known_at: str | None = None) -> Any:
-    """A shared daily set, or a CSV or Parquet file of a date and columns of numbers, known at the stocks' close if not given."""
-    from tercet.risk.assets import CLOCK, prices_file
-    from tercet.signals.sources import READERS, daily
+def prices(asked: Judging, path: Path) -> "ReadAssets":
+    """Days of many assets, by the clock of the data."""
+    from tercet.risk.assets import ReadAssets, asset_days
+    from tercet.risk.dayfiles import price_file
 
-    return daily(path).table if path.name in READERS else prices_file(path, known_at=known_at or CLOCK)
+    loaded = price_file(path, asked.close, asked.zone or NEW_YORK)
+    read = asset_days(loaded.table)
+    return ReadAssets(read.days, loaded.cleaning + read.cleaning)
 
 
-def warning_days(asked: Judging, days: Any = None) -> tuple[Any, dict[str, int]]:
-    """A market's days with what lies beside them, and counts of what was left out; days: of the series, as a table, where not all."""
-    from tercet.risk.assets import asset_days
+def warning_days(asked: Judging, days: Loaded | None = None) -> tuple["WarningDays", Cleaning]:
+    """A market's days with what lies beside them, and what reading them did; days: those of the series, where not all are wanted."""
     from tercet.risk.days import market_days
     from tercet.risk.indicators import WarningDays
     from tercet.risk.scales import unmeasured
 
-    read = market_days(unmeasured(series(asked) if days is None else days))
+    loaded = series(asked) if days is None else days
+    read = market_days(unmeasured(loaded.table))
     if asked.assets is None:
-        return WarningDays(read.days), read.counts
-    beside = asset_days(table(asked.assets))
-    return WarningDays(read.days, beside.days), {**read.counts, **{f"assets: {name}": count for name, count in beside.counts.items()}}
+        return WarningDays(read.days), loaded.cleaning + read.cleaning
+    beside = prices(asked, asked.assets)
+    return WarningDays(read.days, beside.days), loaded.cleaning + read.cleaning + beside.cleaning.named("assets")
 
 
 # What was asked ------------------------------------------------------------------------------------------------------------------------
@@ -102,23 +120,37 @@ def refuse_horizon(asked: Judging) -> None:
         raise BadInput(f"horizon was {asked.horizon!r}; expected none but for the volatility of a stored day or a crowd")
 
 
-def first_of(known: Any, since: str | None) -> int | None:
-    """How many days lie before the first one asked about."""
-    if since is None:
-        return None
-    count = int(np.searchsorted(known, beginning(since)))
-    if not 0 < count < len(known):
-        raise BadInput(f"since leaves {count} days of {len(known)} to learn from; expected some before it and some after")
-    return count
+def first_of(known: Any, asked: Judging, usual: int, least: int = LEAST) -> int:
+    """How many days lie before the first one asked about; BadInput where these or those after it are too few."""
+    count = len(known)
+    first = usual if asked.since is None else int(np.searchsorted(known, beginning(asked.since, "since", asked.zone or NEW_YORK)))
+    if least <= first <= count - ASKED:
+        return first
+    found = f"{asked.data.name}: it has {count:,} days, {min(first, count):,} of which lie before the first that is asked about"
+    need = f"expected {least} or more before it to learn from, and {ASKED} or more after"
+    enough = count >= least + ASKED
+    mend = f"--since {day_told(known[-ASKED])} or an earlier date" if enough else f"a longer file: {least + ASKED} days at least"
+    raise BadInput(f"{found}; {need} ({mend})")
 
 
-def beginning(date: str, name: str = "since") -> int:
-    """Midnight in New York before that date, ns."""
+def day_told(time: int) -> str:
+    """A time, ns, as its date in UTC."""
+    return f"{datetime.fromtimestamp(int(time) // 10**9, UTC):%Y-%m-%d}"
+
+
+def beginning(date: str, name: str = "since", tz: str = NEW_YORK) -> int:
+    """Midnight before that date in `tz`, ns."""
     try:
-        day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=ZoneInfo("America/New_York"))
+        day = datetime.strptime(date, "%Y-%m-%d").date()
     except ValueError as error:
         raise BadInput(f"{name} was {date!r}; expected a date such as 2004-01-06") from error
-    return int(day.timestamp()) * 10**9
+    return midnight_ns(day, zone(tz).key)
+
+
+def end_of(date: str, tz: str | None) -> int:
+    """The end of that date in `tz` (New York), ns."""
+    after = beginning(date, "at", tz or NEW_YORK) + 36 * 3600 * 10**9  # noon of the next day, on days of 23 and 25 hours as well
+    return midnight_ns(datetime.fromtimestamp(after // 10**9, zone(tz or NEW_YORK)).date(), tz or NEW_YORK)
 
 
 def picked(known: Mapping[str, Kind], names: tuple[str, ...] | None) -> dict[str, Kind]:
@@ -134,14 +166,14 @@ def picked(known: Mapping[str, Kind], names: tuple[str, ...] | None) -> dict[str
 
 
 def ask(
-    kind: str, asked: Judging, league: Callable[[Any, Any, str, Tell], Any], settings: Any, counts: Mapping[str, int]
+    kind: str, asked: Judging, league: Callable[[Any, Any, str, Tell], Any], settings: Any, cleaning: Cleaning
 ) -> tuple[Any, dict[str, Any]]:
     """What a league (of settings, ledger, experiment, tell) finds, its trials counted by file; and what every result says of it."""
     from tercet.signals.trials import Ledger
 
     ledger = Ledger()
     found = league(settings, ledger, named(kind, asked.data), asked.tell)
-    return found, head(kind, asked, ledger, found, settings, counts)
+    return found, head(kind, asked, ledger, found, settings, cleaning)
 
 
 def named(kind: str, path: Path) -> str:
@@ -149,7 +181,7 @@ def named(kind: str, path: Path) -> str:
     return f"{kind} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
 
-def head(kind: str, asked: Judging, ledger: Any, found: Any, settings: Any, counts: Mapping[str, int]) -> dict[str, Any]:
+def head(kind: str, asked: Judging, ledger: Any, found: Any, settings: Any, cleaning: Cleaning) -> dict[str, Any]:
     """What every result says."""
     return {
         "kind": kind,
@@ -158,7 +190,9 @@ def head(kind: str, asked: Judging, ledger: Any, found: Any, settings: Any, coun
         "days": len(found.known),
         "first": int(found.known[0]),
         "last": int(found.known[-1]),
-        "left_out": dict(counts),
+        "left_out": cleaning.counts,
+        "cleaning": cleaning.as_json(),
+        "cleaned": cleaning.lines(),
         "not_asked": found.left_out,
         "trials": found.trials,
         "ledger": str(ledger.path),
@@ -170,7 +204,7 @@ def result(told: dict[str, Any]) -> Result:
     """Tables, lines, JSON and the page of what was found."""
     tables = [shown(one["title"], one["rows"], bad=told.get("bad_day", False)) for one in told["tables"]]
     without = [f"left out: {name}, {reason}" for name, reason in told["not_asked"].items()]
-    return Result(tables, [pages.asked(told), *without], told, lambda command: pages.page(told, command))
+    return Result(tables, [pages.asked(told), *told["cleaned"], *without], told, lambda command: pages.page(told, command))
 
 
 def shown(title: str, rows: list[dict[str, str]], spare: Sequence[str] = SPARE, bad: bool = False) -> Any:

@@ -13,6 +13,7 @@ from tercet.cli.judging import CROWD, Judging, curve, given, head, picked, plain
 from tercet.cli.output import console
 from tercet.errors import BadInput
 from tercet.market.calendar import NEW_YORK, SECOND
+from tercet.signals.cleaning import Cleaning
 
 if TYPE_CHECKING:
     from tercet.risk.midpath import MidPath
@@ -37,7 +38,7 @@ def is_day(data: Path) -> bool:
 def intraday(asked: Judging) -> Result:
     """The league of a day, in the same three ways as that of days."""
     from tercet.market.calendar import clock
-    from tercet.risk.intraday_league import IntradayLeagueSettings, forecasters, intraday_league
+    from tercet.risk.intraday_league import LEAST, IntradayLeagueSettings, forecasters, intraday_league
     from tercet.signals.days import nanoseconds
     from tercet.signals.trials import Ledger
 
@@ -50,11 +51,16 @@ def intraday(asked: Judging) -> Result:
     horizon = None if asked.horizon is None else nanoseconds(asked.horizon)
     if horizon is not None and (horizon % SECOND or not horizon):
         raise BadInput(f"horizon was {asked.horizon!r}; expected whole seconds")
+    if horizon is not None and 2 * horizon > (covered := int(path.time[-1] - path.time[0])):
+        problem = f"horizon was {asked.horizon}, and the day has {covered / (60 * SECOND):.1f} minutes"
+        raise BadInput(
+            f"{problem}; expected {LEAST} windows or more of it: --horizon {max(covered // (2 * LEAST * SECOND), 1)}s or shorter"
+        )
     first = None if asked.since is None else _since(asked.since, path, about)
     settings = given(IntradayLeagueSettings(), horizon_s=None if horizon is None else horizon // SECOND, first_s=first)
     names, ledger = tuple(picked(forecasters(season), asked.models)), Ledger()
     found, counts = intraday_league(path, names, season, settings, ledger, about["experiment"], asked.tell)
-    told: dict[str, Any] = head("intraday", asked, ledger, found, settings, counts)
+    told: dict[str, Any] = head("intraday", asked, ledger, found, settings, Cleaning(dropped=counts))
     told |= {"tz": about["tz"], "caveat": about["caveat"], "bad_day": about.get("bad_day", False)}
     told["facts"] = {"Season": season.provenance, "Usual level": about["usual"], "Verdict": about.get("judged", "an invented market")}
     told |= {

@@ -41,8 +41,12 @@ class RunSettings:
     validations: int = field(default=10, metadata={"help": "how often the agent is judged in the course of the run; 0: never"})
     episodes: int = field(default=256, metadata={"help": "held-out episodes that it is judged on, and TWAP with it"})
 
+    trust: bool = field(default=False, metadata={"help": "resume from a checkpoint that another user's or machine's key sealed"})
+
     def __post_init__(self) -> None:
         """Refuse what no run can be kept or watched by."""
+        if not isinstance(self.trust, bool):
+            raise BadInput(f"trust was {self.trust!r}; expected True or False")
         for name, kind, low in (("checkpoint_s", int | float, 0), ("validations", int, 0), ("episodes", int, 2)):
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, bool) or not value >= low:
@@ -141,12 +145,16 @@ def take_up(agent: BaseAlgorithm, watch: "Watch", warn: Warn) -> None:
     """Bring a fresh agent to the newest checkpoint of its folder."""
     if watch.folder is None:
         raise BadInput("resume was asked for and no folder given; expected the folder of a run")
-    path, state = checkpoint.newest(watch.folder, warn)
-    if state["made of"] != watch.made_of:
-        other = sorted(name for name in watch.made_of if state["made of"].get(name) != watch.made_of[name])
+    path, state = checkpoint.newest(watch.folder, warn, watch.run.trust)
+    made_of = state.get("made of")
+    if not isinstance(made_of, dict) or made_of != watch.made_of:
+        other = sorted(name for name in watch.made_of if not isinstance(made_of, dict) or made_of.get(name) != watch.made_of[name])
         raise BadInput(f"{path}: a run of other settings ({', '.join(other)}); expected the same to go on with")
-    checkpoint.restore(agent, watch.envs, state)
-    watch.validations, watch.imitated = list(state["validations"]), state["imitated"]
+    checkpoint.restore(agent, watch.envs, state, path)
+    try:
+        watch.validations, watch.imitated = [Validation(**one) for one in state["validations"]], bool(state["imitated"])
+    except (KeyError, TypeError) as error:
+        raise BadInput(f"{path}: its validations cannot be read ({error}); expected a checkpoint of a run of the same settings") from error
 
 
 @contextmanager
@@ -235,7 +243,7 @@ class Watch(BaseCallback):
     def _save(self, folder: Path, steps: int) -> None:
         began = time.perf_counter()
         state = checkpoint.state_of(self.model, self.envs) | {"made of": self.made_of}
-        state |= {"validations": list(self.validations), "imitated": self.imitated}
+        state |= {"validations": [asdict(one) for one in self.validations], "imitated": self.imitated}
         checkpoint.write(folder, state, steps)
         self._saved_at = time.perf_counter()
         self._save_took = self._saved_at - began

@@ -77,6 +77,11 @@ def clock(time_ns: int, tz: str = NEW_YORK) -> str:
     return f"{datetime.fromtimestamp(seconds, zone(tz)):%H:%M:%S}.{nanos:09d}"
 
 
+def date_clock(time_ns: int, tz: str = NEW_YORK) -> str:
+    """Date and wall clock of `tz` at `time_ns`, as 2012-06-21 09:30:00.004241176."""
+    return f"{datetime.fromtimestamp(int(time_ns) // SECOND, zone(tz)):%Y-%m-%d} {clock(time_ns, tz)}"
+
+
 def at_clock(day: date, text: str, tz: str = NEW_YORK) -> int:
     """When the wall clock of `tz` shows `text` (HH:MM, HH:MM:SS) on `day`, in ns since the epoch, UTC; BadInput where it never does."""
     try:

@@ -17,7 +17,7 @@ from tercet.execution.policy import DECIDE, SETTINGS, fit, policy
 from tercet.execution.working import allowance, largest_of
 from tercet.intrinsics import array_at, function_at
 from tercet.market.events import BUY
-from tercet.orders.checks import BUCKETS, CELL, OPEN, ORDER, RESTING, RULES, SCOPE, SYMBOL, VERDICT, WINDOWS
+from tercet.orders.checks import BUCKETS, CELL, OPEN, ORDER, PERMISSION, RESTING, RULES, SCOPE, SYMBOL, VERDICT, WINDOWS
 from tercet.orders.exposure import SHARES, count_message, recount, take, tighten, trade_volume
 from tercet.orders.judge import judge
 
@@ -27,6 +27,8 @@ LAST: Final = SETTINGS - 1
 BOX: Final = np.dtype(
     [
         ("inner", np.int64),  # the address of the policy's decide
+        ("may_buy", np.bool_),  # the sides that the strategy's limits name
+        ("may_sell", np.bool_),
         ("scopes", SCOPE, 3),  # strategy, desk, firm
         ("symbols", SYMBOL, (1,)),
         ("bare_scopes", SCOPE, 3),  # with the limits of which a posture leaves shares
@@ -120,6 +122,9 @@ def passes(box, view, child):
         child.kind = IOC
         child.tick = band(symbol, view.mid, view.side)
     order.now, order.side, order.lots, order.tick = view.now, view.side, lots, child.tick
+    if not (box.may_buy if view.side == BUY else box.may_sell):
+        box.refused[PERMISSION] += 1
+        return False
     rule = judge(box.scopes, box.symbols, box.cells, box.resting, len(box.resting), box.windows[0], order, box.verdicts[0])
     if rule != 0:
         box.refused[rule] += 1
@@ -138,7 +143,7 @@ def decide_gated(view, pad):
     count = fit(pad, decide_at(box.inner)(view, pad))
     see(box, view)
     kept = 0
-    for i in range(min(count, len(pad.children))):
+    for i in range(count):
         if passes(box, view, pad.children[i]):
             pad.children[kept] = pad.children[i]
             kept += 1

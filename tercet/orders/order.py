@@ -30,6 +30,7 @@ _DONE_FOR_DAY: Final = OrderState.DONE_FOR_DAY
 _SUSPENDED: Final = OrderState.SUSPENDED
 
 FINAL: Final = frozenset((_FILLED, OrderState.CANCELED, OrderState.REPLACED, OrderState.REJECTED, OrderState.EXPIRED, _DONE_FOR_DAY))
+_CLOSED: Final = (OrderState.CANCELED, OrderState.EXPIRED, _DONE_FOR_DAY)
 WORKING: Final = frozenset((_NEW, _PARTIALLY_FILLED, _PENDING_CANCEL, _PENDING_REPLACE, _SUSPENDED))
 
 
@@ -104,10 +105,10 @@ class Order(msgspec.Struct, eq=False):
 
 def standing(order: Order) -> OrderState:
     """Where an order stands that has not ended, by the facts alone."""
+    if _whole(order):
+        return _FILLED
     if order.paused is _DONE_FOR_DAY:
         return _DONE_FOR_DAY
-    if order.confirmed and (order.executed >= order.child.lots or order.complete):
-        return _FILLED
     if order.cancels:
         return _PENDING_CANCEL
     if order.replaces:
@@ -119,6 +120,18 @@ def standing(order: Order) -> OrderState:
     return _PARTIALLY_FILLED if order.filled else _NEW
 
 
+def _whole(order: Order) -> bool:
+    return order.confirmed and (order.executed >= order.child.lots or order.complete)
+
+
+def unless_whole(end: OrderState | None) -> "Callable[[Order], OrderState]":
+    """That end (None: as it stands), but FILLED where all was filled, whichever came first."""
+    return lambda order: _FILLED if _whole(order) else order.state if end is None else end
+
+
+_AS_IT_ENDED: Final = unless_whole(None)
+
+
 def known(order: Order) -> OrderState:
     """As `standing`, but a refused wish says nothing about an order that the venue never confirmed: it stays UNKNOWN."""
     return standing(order) if order.confirmed else OrderState.UNKNOWN
@@ -126,8 +139,9 @@ def known(order: Order) -> OrderState:
 
 Rule = OrderState | Callable[[Order], OrderState] | None
 
-# A row per happening, a column per state, in the order of the enums. "=" stays, "-" is refused, "by" is `standing`, "kn" is `known`;
-# the others are the next state. An end outlives what comes late: CANCELED and the last fill may come in either order.
+# A row per happening, a column per state, in the order of the enums. "=" stays, "-" is refused, "by" is `standing`, "kn" is `known`; "en",
+# "ca" and "ex" are `unless_whole` of None, CANCELED and EXPIRED; the others are the next state. An end outlives what comes late, but not
+# the last fill: with that, whichever came first, an order is FILLED.
 # Fills, busts and corrections are legal everywhere: they happened.
 _ROWS: Final = """
                    PN NW PF FI PC CA PR RE RJ EX DD SU UN
@@ -135,11 +149,11 @@ cancel_asked       PC PC PC -  =  -  PC -  -  -  =  PC =
 replace_asked      PR PR PR -  -  -  =  -  -  -  -  PR -
 timed_out          UN =  =  =  UN =  UN =  =  =  =  =  =
 accepted           by =  =  =  =  =  =  =  =  =  =  =  by
-filled             by by by =  by =  by =  =  =  =  by by
-canceled           CA CA CA CA CA =  CA -  -  -  CA CA CA
+filled             by by by =  by en by =  =  en by by by
+canceled           ca ca ca =  ca =  ca -  -  -  ca ca ca
 replaced           RE RE RE RE RE -  RE =  -  -  RE RE RE
 rejected           RJ RJ RJ -  RJ -  RJ -  =  -  -  RJ RJ
-expired            EX EX EX EX EX -  EX -  -  =  EX EX EX
+expired            ex ex ex =  ex -  ex -  -  =  ex ex ex
 done_for_day       by by by by by =  by =  -  =  by by by
 suspended          by by by by by =  by =  =  =  by by by
 resumed            by by by by by =  by =  =  =  by by by
@@ -147,13 +161,15 @@ cancel_rejected    =  by by =  by =  by =  =  =  =  by kn
 replace_rejected   =  by by =  by =  by =  =  =  =  by kn
 busted             =  by by =  =  =  =  =  =  =  =  =  =
 corrected          =  by by =  =  =  =  =  =  =  =  =  =
-status             by by by by by =  by =  =  =  by by by
+status             by by by by by en by =  =  en by by by
 """
 
 
 def _table(rows: str) -> dict[tuple[OrderState, Happening], Rule]:
     head, *lines = (line.split() for line in rows.strip().splitlines())
-    next_: dict[str, Rule] = {"-": None, "by": standing, "kn": known, **dict(zip(head, OrderState, strict=True))}
+    states = dict(zip(head, OrderState, strict=True))
+    next_: dict[str, Rule] = {"-": None, "by": standing, "kn": known, "en": _AS_IT_ENDED, **states}
+    next_ |= {"ca": unless_whole(states["CA"]), "ex": unless_whole(states["EX"])}
     return {
         (state, Happening(name)): state if cell == "=" else next_[cell]
         for name, *cells in lines
@@ -266,10 +282,15 @@ def executed(order: Order, lots: int) -> None:
 
 
 def restand(order: Order) -> None:
-    """Read the states anew of the order and of all that came in its place, where they are working: what filled has changed."""
-    if order.state in WORKING:
-        order.state = standing(order)
+    """Read the states again of the order and of all that came in its place: what filled has changed."""
+    _reread(order)
     if order.replacements:
         for other in later(order):
-            if other.state in WORKING:
-                other.state = standing(other)
+            _reread(other)
+
+
+def _reread(order: Order) -> None:
+    if order.state in WORKING:
+        order.state = standing(order)
+    elif order.state in _CLOSED:
+        order.state = _AS_IT_ENDED(order)

@@ -12,7 +12,7 @@ from tercet.orders.clock import NEVER
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened
 from tercet.orders.recovery import Recovered
-from tercet.orders.supervision import carry_out, differ, refuse_new_names
+from tercet.orders.supervision import KILLED, carry_out, differ, refuse_new_names
 from tercet.orders.tightening import BLIND, NOTHING
 
 MODES: Final = {"daily_loss": REDUCING, "drawdown": HALTED, "kill_switch": HALTED}  # that the watch has alerted people to
@@ -79,7 +79,7 @@ def _repeat_act(gate: Gate, one: Command | Comparison | Alert, modes: dict[str, 
         state = one.text.split()[1].rstrip(",")
         gate.firm.heed(NOTHING if state == "HALT" else BLIND, state, NEVER)
         gate.firm.lose_sight()  # until one comes
-    elif one.rule in MODES:
+    elif one.rule in MODES and one.text != KILLED:  # the command itself says so
         _hold(gate, one.scope, MODES[one.rule], modes)
 
 

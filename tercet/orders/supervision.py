@@ -15,6 +15,7 @@ from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened, same_person
 from tercet.orders.tightening import shares_of
 
+KILLED: Final = "killed"  # that, and not halted too
 STOPS: Final = frozenset(("dead_man", "kill_switch"))
 LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
 
@@ -157,7 +158,7 @@ def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
     if scope.startswith("strategy.") and not -AHEAD <= now - int(row["heartbeat"]) <= int(gate.firm.windows["dead"][0]):
         wrong["dead_man"] = "no heartbeat for too long, or one from a time to come"
     if row["killed"] or row["mode"] == HALTED:
-        wrong["kill_switch"] = "killed or halted"
+        wrong["kill_switch"] = "halted" if row["mode"] == HALTED else KILLED
     return wrong
 
 

@@ -119,11 +119,11 @@ def asked(told: Summary) -> str:
 
 def terms(told: Summary) -> list[tuple[str, str]]:
     """What was run, as (name, HTML)."""
-    left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in told["left_out"].items())
+    cleaned = "<br>".join(map(safe, told["cleaned"]))
     without = "; ".join(f"{safe(name)}: {safe(reason)}" for name, reason in told["not_asked"].items())
     return [
         ("File", safe(told["name"])),
-        ("Rows left out", left or "none"),
+        ("What reading it did", cleaned or "nothing"),
         ("Models not asked", without or "none"),
         *((name, safe(text)) for name, text in told.get("facts", {}).items()),
         ("Ledger", safe(told["ledger"])),

@@ -9,14 +9,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK
+from tercet.risk.dayfiles import price_file
 from tercet.risk.days import FLOOR
 from tercet.risk.filters import LEAST
+from tercet.signals.cleaning import Cleaning, repeats
 from tercet.signals.series import Floats
-from tercet.signals.sources import user_table
+from tercet.signals.sources import CLOSE
 from tercet.signals.timed import EVENT, KNOWN, Table
 
 GAPS: Final = 0.1  # share of days that may be left out because some asset has no price
-CLOCK: Final = "16:00"
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,20 @@ def refuse(name: str, past: AssetDays, least: int = LEAST) -> None:
 
 @dataclass(frozen=True)
 class ReadAssets:
-    """Days, and how many were left out for which reason."""
+    """Days, and what reading them left out, carried on or found odd."""
 
     days: AssetDays
-    counts: dict[str, int]
+    cleaning: Cleaning
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many, by reason."""
+        return self.cleaning.counts
 
 
-def prices_file(path: str | Path, *, known_at: str = CLOCK) -> Table:
-    """A CSV or Parquet file of a date and a column of prices an asset, as a table; known at that hour in New York."""
-    try:
-        names = (pl.read_parquet_schema(path) if Path(path).suffix == ".parquet" else pl.read_csv(path, n_rows=1).schema).keys()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadInput(f"{path}: expected a Parquet or CSV file ({str(error).splitlines()[0]})") from error
-    date, *assets = names
-    columns = {EVENT: date, KNOWN: date} | {name: name for name in assets}
-    return user_table(path, columns, (), event_at=known_at, known_at=known_at).table
+def prices_file(path: str | Path, *, known_at: str = CLOSE, tz: str = NEW_YORK) -> Table:
+    """A CSV or Parquet file of a date and a column of prices an asset, as a table; known at that hour in that zone. See `price_file`."""
+    return price_file(path, known_at, tz).table
 
 
 def asset_days(table: Table, column: str = "close") -> ReadAssets:
@@ -129,9 +130,7 @@ def asset_days(table: Table, column: str = "close") -> ReadAssets:
     if still.any():
         raise BadInput(f"{names[int(still.argmax())]}: all {len(kept)} prices were the same; expected prices that move")
     days = AssetDays(frame[KNOWN].to_numpy()[whole][1:], names, 100 * (kept[1:] / kept[:-1] - 1))
-    counts = {
-        "before all had a price": first,
-        "later days that miss a price": int(missing.sum()),
-        "returns that double or halve a price, kept": int(((days.returns >= 100) | (days.returns <= -50)).sum()),
-    }
-    return ReadAssets(days, {reason: count for reason, count in counts.items() if count})
+    dropped = {"before all had a price": first, "later days that miss a price": int(missing.sum())}
+    odd = {"returns that double or halve a price, kept": int(((days.returns >= 100) | (days.returns <= -50)).sum())}
+    still_prices = sum(repeats(frame.select(pl.col(name).drop_nulls()), name) for name in names)
+    return ReadAssets(days, Cleaning(dropped, carried={"prices that repeat those of four days before": still_prices}, odd=odd))

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.market.calendar import date_clock
 from tercet.messages import Forecast
 from tercet.signals.contributions import Contributions, contributions
 from tercet.signals.fitted import Expert, Fitted, fit
@@ -72,7 +73,10 @@ def learn(
     fit_time = int(max(samples.spans.available.max(), samples.now.max())) if until is None else until
     rows = np.flatnonzero((samples.spans.available <= fit_time) & (samples.now <= fit_time))
     if len(rows) == 0:
-        raise BadInput(f"{task.name}: no label was known at {fit_time}; the first was at {int(samples.spans.available.min())}")
+        first = date_clock(int(np.maximum(samples.spans.available, samples.now).min()))
+        raise BadInput(
+            f"{task.name}: nothing was known at {date_clock(fit_time)} (New York); expected a later --until: {first} is the first"
+        )
     past = _past(task, rows)
     (standing,) = (league := evaluate(past, [expert], INSIDE, ledger, seed, tell)).standings
     happened = past.move if samples.target == DIRECTION else past.samples.spans.value

@@ -15,9 +15,11 @@ from tercet.signals.files import Column
 
 UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 YEARS: Final = (1900, 2200)
+DAYS: Final = (-25_567, 84_370)  # the same, since 1970
 SECONDS: Final = (315_532_800, 7_258_118_400)  # 1980 to 2200; numbers of a unit lie between them
 SERIAL: Final = (29_221, 109_575)  # days since 1899-12-30, as spreadsheets count: 1980 to 2200
 SERIAL_1970: Final = 25_569
+TIMED: Final = r"^(.*\d),? (\d{1,2}:\d{2}(?::\d{2})?)$"  # a date written in another way, and a time
 DATE: Final = r"\d{4}-\d{2}-\d{2}"
 CLOCK: Final = DATE + r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?"
 OFFSET: Final = r" ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
@@ -104,20 +106,26 @@ def days_or_times(column: Column, tz: str | None, unit: str | None, wall: str | 
     if column.values.dtype == pl.String:
         column = column.holding(_parsed(column))
     kind = column.values.dtype
-    if kind in (pl.Date, pl.Null):
-        return _in_range(column, column.values.cast(pl.Date))
+    if kind == pl.Null:
+        return column.values.cast(pl.Date)
+    if kind == pl.Date:
+        _in_range(column, 1)
+        return column.values
     if isinstance(kind, pl.Datetime):
+        _in_range(column, 86_400 * 10**9 // UNITS[kind.time_unit])
         return _of_datetimes(column, kind.time_zone, tz, wall or tz)
     if kind.is_numeric():
         return _of_numbers(column, tz, unit)
     raise column.refuse(f"times were {kind}; expected dates, datetimes, ISO texts or numbers")
 
 
-def _in_range(column: Column, days: pl.Series) -> pl.Series:
-    wrong = ~days.dt.year().is_between(*YEARS)
-    if wrong.any():
-        raise column.refuse_row(wrong, f"{{found}} is of no year from {YEARS[0]} to {YEARS[1]}; expected a date")
-    return days
+def _in_range(column: Column, per_day: int) -> None:
+    """BadInput where a date is of a year that nobody means; polars itself gives up on some."""
+    counted = column.values.to_physical() // per_day
+    if (wrong := ~counted.is_between(*DAYS)).any():
+        place = int(wrong.fill_null(False).arg_max() or 0)
+        told = f"found a date of the year {1970 + counted[place] / 365.2425:,.0f}; expected one from {YEARS[0]} to {YEARS[1]}"
+        raise column.holding(counted).refuse_row(wrong, told)
 
 
 # Datetimes -----------------------------------------------------------------------------------------------------------------------------
@@ -125,7 +133,6 @@ def _in_range(column: Column, days: pl.Series) -> pl.Series:
 
 def _of_datetimes(column: Column, own: str | None, tz: str | None, wall: str | None) -> pl.Series:
     """Days where all are midnights, else ns."""
-    _in_range(column, column.values.dt.date())
     if own is None:
         if (column.values.dt.time() == MIDNIGHT).all():
             return column.values.dt.date()
@@ -225,10 +232,12 @@ def _parsed(column: Column) -> pl.Series:
         return _zoned(column)
     if there.str.contains(r"^\d{1,19}(\.\d*)?$").all():
         return texts.cast(pl.Float64) if there.str.contains(".", literal=True).any() else _whole(column)
-    found = [days for form in WRITTEN if (days := texts.str.to_date(form, strict=False)).null_count() == texts.null_count()]
-    if found and all((found[0] == other).all() for other in found[1:]):
-        return found[0]
-    raise _unread(column, twice=bool(found))
+    timed = bool(there.str.contains(TIMED).all())
+    dates = texts.str.replace(TIMED, "$1") if timed else texts
+    found = [days for form in WRITTEN if (days := dates.str.to_date(form, strict=False)).null_count() == texts.null_count()]
+    if not found or not all((found[0] == other).all() for other in found[1:]):
+        raise _unread(column, twice=bool(found))
+    return _clocks(column.holding(found[0].cast(pl.String) + " " + texts.str.extract(TIMED, 2).str.zfill(5))) if timed else found[0]
 
 
 def _whole(column: Column) -> pl.Series:
