@@ -12,7 +12,9 @@ import pickle
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ import numba
 from numba.core import config, serialize, typeinfer
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 
-KEPT_FOLDERS = 8  # of one module
+KEPT_FOLDERS = 8  # of one module, and those that any process used lately
+LATELY_S = 86_400.0
 PACKAGE = Path(__file__).parent
 DIGEST_BYTES = 16
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(tercet[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+(tercet[\w.]*))", re.MULTILINE)
@@ -75,13 +78,27 @@ def cache_folder(module: str) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, and let go of the oldest ones of the same module."""
+    """Make the folder, and let go of the oldest ones of the same module that nobody used lately."""
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    siblings = sorted(folder.parent.glob(folder.name.rpartition("-")[0] + "-*"), key=lambda kept: kept.stat().st_mtime)
-    for old in siblings[:-KEPT_FOLDERS]:
-        shutil.rmtree(old, ignore_errors=True)
+    used = {kept: _last_use(kept) for kept in folder.parent.glob(folder.name.rpartition("-")[0] + "-*")}
+    for old in sorted(used, key=lambda kept: used[kept])[:-KEPT_FOLDERS]:
+        if used[old] < time.time() - LATELY_S:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def note_use(folder: Path) -> None:
+    """Let a folder know that it is used now."""
+    with suppress(OSError):  # there is none yet, or it is not ours
+        os.utime(folder)
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process let go of it
+        return 0.0
 
 
 class _Place(UserProvidedCacheLocator):  # type: ignore[misc]  # numba has no types
@@ -92,6 +109,7 @@ class _Place(UserProvidedCacheLocator):  # type: ignore[misc]  # numba has no ty
         self._ours = Path(py_file).is_relative_to(PACKAGE)
         folder = cache_folder(py_func.__module__)
         self._cache_path = str(folder if self._ours else folder / self.get_suitable_cache_subpath(py_file))
+        note_use(folder)
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:

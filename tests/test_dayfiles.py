@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercet.cli.evaluated import refuse_hours
 from tercet.errors import BadInput
 from tercet.market.calendar import at_clock, midnight_ns
 from tercet.risk.assets import asset_days, prices_file
@@ -137,6 +138,14 @@ def test_a_close_is_never_known_before_its_session_is_over(data: st.DataObject) 
     assert all(known == max(end, stamp * 10**9) for known, end, stamp in zip(table[KNOWN], over, stamps, strict=True) if clock != "02:30")
 
 
+@pytest.mark.parametrize(
+    ("form", "clock"), [("{d.month}/{d.day}/{d.year} 16:00:00", "16:00"), ("{d:%d.%m.%Y} 9:30", "16:00"), ("{d:%b %d, %Y}, 17:30", "17:30")]
+)
+def test_dates_with_a_clock_are_read_as_spreadsheets_write_them(form: str, clock: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, "date;close\n" + "".join(f"{form.format(d=day)};{100 + k}\n" for k, day in enumerate(DATES[:40])))
+    assert market_file(path).table.frame[KNOWN].to_list() == closed(DATES[:40], clock)
+
+
 def test_times_within_days_stay_times(tmp_path: Path) -> None:
     times = [datetime.datetime(2021, 3, day, hour, tzinfo=datetime.UTC) for day in (11, 12) for hour in (0, 6, 12, 18)]
     path = saved(tmp_path, "date,close\n" + "".join(f"{time.isoformat()},{100 + k}\n" for k, time in enumerate(times)))
@@ -190,6 +199,19 @@ def test_a_clock_that_a_zone_has_left_out_is_read_an_hour_later(tmp_path: Path) 
     gone = saved(tmp_path, "t,s,x\n2024-03-10 02:30:00,a,2\n")
     with pytest.raises(BadInput, match="row 2: t: 2024-03-10 02:30:00 never was in America/New_York, where clocks were put forward"):
         user_table(gone, names, tz="America/New_York")
+
+
+def test_rows_that_are_no_days_and_markets_that_never_close_are_noted(tmp_path: Path) -> None:
+    hours = [datetime.datetime(2021, 3, 8, tzinfo=datetime.UTC) + datetime.timedelta(hours=6 * k) for k in range(20)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{time.isoformat()},{100 + k}\n" for k, time in enumerate(hours)))
+    assert market_file(path).cleaning.notes == ("Rows are not days: 20 rows of 6 dates, each known at its own time",)
+    every_day = [datetime.date(2021, 3, 8) + datetime.timedelta(days=k) for k in range(28)]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{day},{100 + k}\n" for k, day in enumerate(every_day)))
+    assert market_file(path).cleaning.notes[0].startswith("8 rows are of Saturdays and Sundays: a market that never closes")
+    assert market_file(path, "24:00", "UTC").cleaning.notes == ()
+    weeks = saved(tmp_path, "date,close\n" + "".join(f"{day},{100 + k}\n" for k, day in enumerate(DATES[:100:5])), "weeks.csv")
+    assert market_file(weeks).cleaning.notes == ("Rows lie 7 days apart: they are taken as days, and a year as 252 of them",)
+    assert market_file(path, "24:00", "UTC").table.frame[KNOWN][0] == midnight_ns(datetime.date(2021, 3, 9), "UTC")
 
 
 # Cells ---------------------------------------------------------------------------------------------------------------------------------
@@ -265,6 +287,7 @@ SAVED: dict[str, tuple[bytes, str]] = {
     "tabs": (PLAIN.replace(",", "\t").encode(), "a.tsv"),
     "bars": (PLAIN.replace(",", "|").encode(), "a.txt"),
     "quotes": (QUOTED.encode(), "a.csv"),
+    "MetaTrader": (PLAIN.replace("date,close", "<DATE>,<CLOSE>").replace("-", ".").replace(",", "\t").encode(), "a.csv"),
     "blanks around names": (PLAIN.replace("date,close", ' date , "Close" ').encode(), "a.csv"),
     "unsorted": ("\n".join([LINES[0], *reversed(LINES[1:])]).encode(), "a.csv"),
     "an index": ("\n".join([f",{LINES[0]}", *(f"{k},{line}" for k, line in enumerate(LINES[1:]))]).encode(), "a.csv"),
@@ -303,6 +326,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "zeros": (b"\0" * 500, "found an empty file"),
     "names alone": (b"date,close\n", "the file has a line of names, date, close, and no rows"),
     "no names": (PLAIN.split("\n", 1)[1].encode(), "row 1: expected the names of columns, such as date,close, found 2019-12-30, 100.00"),
+    "words before the names": (
+        b"Made by CRSP in 2021.\n\n" + PLAIN.encode(),
+        "row 1: expected the names of columns, found 'Made by CRSP in 2021.'",
+    ),
     "a cell more": (PLAIN.replace("2020-01-06,", "2020-01-06,1,").encode(), "row 7: expected 2 cells, as the first line has, found 3"),
     "a cell less": (PLAIN.replace("2020-01-06,", "2020-01-06 ").encode(), "row 7: expected 2 cells, as the first line has, found 1"),
     "a name twice": (PLAIN.replace("date,", "close,").encode(), "two columns are called 'close'"),
@@ -450,12 +477,22 @@ def returns_file(folder: Path, returns: Any, rv: Any = None, vix: Any = None) ->
         (RETURNS, np.sqrt(RV * 252) * 2, None, "they look like"),
         (RETURNS, None, np.full(500, 0.18), "the VIX has a median of 0.18; .*a fraction: --unit vix=fraction reads it so"),
         (RETURNS, None, np.full(500, 900.0), "the VIX has a median of 900"),
+        (RETURNS, None, np.full(500, 1.8), "the VIX has a median of 1.8; expected percent a year, 3 to 200"),
         (np.full(500, 0.1), None, None, "all 500 returns are 0.1; expected returns that vary"),
     ],
 )
 def test_units_that_cannot_be_are_refused_by_size(returns: Any, rv: Any, vix: Any, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=sentence):
         market_file(returns_file(tmp_path, returns, rv, vix))
+
+
+def test_returns_within_days_are_of_the_size_of_those_between_them(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"date": DATES[:500], "return": RETURNS, "open_close": RETURNS / 100})
+    with pytest.raises(
+        BadInput, match=r"open_close has a volatility of .* and return one of .*; expected both in percent, within 10 times"
+    ):
+        market_file(saved(tmp_path, rows.write_csv()))
+    market_file(saved(tmp_path, rows.with_columns(pl.col("open_close") * 80).write_csv()))
 
 
 @pytest.mark.parametrize(
@@ -522,3 +559,18 @@ def test_a_vix_that_ended_is_carried_for_five_days_and_then_missing(tmp_path: Pa
     assert len(read.days) == 24
     assert read.counts["VIX carried over"] == 5
     assert read.counts["later days that miss something"] == 15
+
+
+# Panels --------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_bars_of_a_panel_are_known_at_their_own_close_and_days_of_a_book_have_none_to_name(tmp_path: Path) -> None:
+    rows = [f"{time},{name},9,11,8,10,5" for time in midnights(DATES[:3], "Asia/Tokyo") for name in "AB"]
+    path = saved(tmp_path, "\n".join(["Date,Ticker,Open,High,Low,Close,Volume", *rows]))
+    assert bars(path, "15:00", "Asia/Tokyo").table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3], "15:00", "Asia/Tokyo")
+    assert bars(path).table.frame[KNOWN].unique().sort().to_list() == closed(DATES[:3])
+    for kind in ("direction", "ofi", "gkx"):
+        with pytest.raises(BadInput, match=f"{kind} has no --close or --zone; expected none"):
+            refuse_hours(kind, ("15:00", "Asia/Tokyo"))
+    refuse_hours("panel", ("15:00", "Asia/Tokyo"))
+    refuse_hours("direction", (None, "America/New_York"))

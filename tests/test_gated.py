@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from test_cli import refused, said, tercet
 
@@ -15,7 +16,10 @@ from tercet.bench.gauntlet import LIMITS
 from tercet.errors import BadInput
 from tercet.execution.caution import CautionSettings
 from tercet.execution.schedules import POLICIES, by_name
+from tercet.market.events import BUY, SELL
+from tercet.orders.checks import SYMBOL
 from tercet.orders.gated import Gated, gated
+from tercet.orders.gating import band
 from tercet.orders.limits import Limits, changed
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a backtest takes minutes with uncompiled code")
@@ -41,6 +45,70 @@ def test_limits_that_bind_nobody_change_nothing() -> None:
     assert before.costs.tobytes() == after.costs.tobytes()
     assert before.policies == after.policies
     assert [policy.refused for policy in behind] == [{}] * len(behind)
+
+
+@pytest.mark.parametrize("collar", [1.0, 1.5, 50.0, float("inf")])
+def test_a_collar_beyond_which_no_price_lies_refuses_no_market_order(collar: float) -> None:
+    try:
+        allowed = limits(instrument__ZERO__collar=collar)
+    except BadInput:  # a share above 1 may be no limit at all
+        assert collar > 1.0
+        return
+    names = ("twap", "immediate", "passive-then-cross")
+    behind = [gated(by_name(name), allowed, "alpha", "ZERO") for name in names]
+    assert worked([by_name(name) for name in names]).costs.tobytes() == worked(behind).costs.tobytes()
+    assert [policy.refused for policy in behind] == [{}] * len(behind)
+
+
+def banded(collar: float, low: int = 1, high: int = 10**9) -> Any:
+    """A SYMBOL with a collar and a venue's band."""
+    symbol = np.zeros(1, SYMBOL).view(np.recarray)[0]
+    symbol.collar, symbol.band_low, symbol.band_high = collar, low, high
+    return symbol
+
+
+@pytest.mark.parametrize(
+    ("symbol", "mid", "side", "tick"),
+    [
+        (banded(0.01), 100.0, BUY, 101),
+        (banded(0.01), 100.0, SELL, 99),  # the price that is 1% away is within
+        (banded(0.01), 150.0, BUY, 151),
+        (banded(0.01), 150.0, SELL, 149),
+        (banded(0.0), 100.5, BUY, 100),
+        (banded(0.0), 100.5, SELL, 101),
+        (banded(0.1, 95, 105), 100.0, BUY, 105),
+        (banded(0.1, 95, 105), 100.0, SELL, 95),
+        (banded(1.0), 100.5, BUY, 201),
+        (banded(1.0), 100.5, SELL, 1),
+        (banded(float("inf")), 100.0, BUY, 200),
+        (banded(float("inf")), 100.0, SELL, 1),
+        (banded(7.0), 100.0, SELL, 1),
+        (banded(0.01), 0.0, BUY, 0),
+        (banded(0.01), -1.0, SELL, 0),
+        (banded(0.01), float("nan"), BUY, 0),
+        (banded(0.01), float("inf"), SELL, 0),
+        (banded(0.01), 1e300, BUY, 0),
+    ],
+)
+def test_the_band_of_a_market_order_by_hand(symbol: Any, mid: float, side: int, tick: int) -> None:
+    assert band(symbol, mid, side) == tick
+
+
+@pytest.mark.parametrize(("sides", "refused"), [((BUY,), SELL), ((SELL,), BUY), ((BUY, SELL), 0)])
+def test_a_side_that_the_strategy_has_not_is_refused_as_a_gate_outside_refuses_it(sides: tuple[int, ...], refused: int) -> None:
+    behind = gated(by_name("twap"), limits(strategy__alpha__sides=sides), "alpha", "ZERO")
+    done = worked([behind])
+    sent = {side: sum(done.outcomes["children"][0][[parent.side == side for parent in done.plan.parents]]) for side in (BUY, SELL)}
+    assert [side for side, count in sent.items() if not count] == ([refused] if refused else [])
+    assert behind.refused.keys() == ({"permissions"} if refused else set())
+
+
+def test_a_gate_that_refuses_everything_says_so_and_one_that_lets_a_child_through_does_not() -> None:
+    shut = gated(by_name("twap"), limits(strategy__alpha__messages=0), "alpha", "ZERO")
+    narrow = gated(by_name("twap"), limits(instrument__ZERO__lots=30), "alpha", "ZERO")
+    quiet = gated(by_name("nothing"), limits(strategy__alpha__messages=0), "alpha", "ZERO")
+    worked([shut]), worked([narrow], lots="400"), worked([quiet])
+    assert [one.silenced for one in (shut, narrow, quiet)] == [True, False, False]
 
 
 def test_two_threads_refuse_what_one_does() -> None:
@@ -111,5 +179,8 @@ def test_the_command_line_tells_what_was_refused(tmp_path: Path) -> None:
     told = said(tercet(*some, "--limits", path, "--strategy", "alpha", "--json", "-"))
     assert sum(told["refused"]["twap"].values()) > 0
     assert set(told["refused"]["twap"]) <= {"conformity", "participation", "permissions", "repeated_execution", "exposure", "position"}
+    one_way = tercet(*some, "--side", "sell", "--limits", path, "--strategy", "beta", "--json", "-")  # which may only buy
+    assert "twap: void, the gate refused all of its orders" in " ".join(one_way.stderr.split())
+    assert said(one_way)["policies"][0]["void"]
     refused(tercet(*some, "--strategy", "alpha"), "without limits")
     refused(tercet(*some, "--limits", path, "--strategy", "gamma"), "'gamma'")

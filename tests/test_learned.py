@@ -107,7 +107,21 @@ def altered(good: bytes) -> bytes:
     return good[:-1] + bytes([good[-1] ^ 1])
 
 
+def with_deep_card() -> bytes:
+    """A policy file whose card holds a list in a list in a list, five thousand times."""
+    payload = msgspec.msgpack.encode(msgspec.structs.replace(policy_file(), card=[{"a": "deep"}]))
+    payload = payload.replace(b"\xa4deep", b"\x91" * 5000 + b"\xc0")
+    return HEADER.pack(MAGIC, FORMAT, len(payload), hashlib.sha256(payload).digest()) + payload
+
+
+def huge_network(size: float) -> Any:
+    """Three layers of weights of a size."""
+    sizes = (len(NAMES), 24, 24, 16)
+    return network_from("relu", [(np.full(shape, size), np.zeros(shape[1])) for shape in pairwise(sizes)])
+
+
 BAD_BYTES = {
+    "a card as deep as a well": (lambda good: with_deep_card(), ["found another"]),
     "another thing": (lambda good: b"PK" + good, ["expected a policy file", "begins with"]),
     "an empty file": (lambda good: b"", ["expected a policy file"]),
     "a head alone": (lambda good: good[:20], ["cut off after 20 bytes"]),
@@ -121,9 +135,18 @@ BAD_TERMS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "fewer features": ({"features": NAMES[:-1]}, [f"feature {len(NAMES) - 1} was 'missing'"]),
     "another view": ({"layout": other_layout()}, ["VIEW field 3 was", "int32", "int64"]),
     "no such moves": ({"actions": "jump"}, ["actions was 'jump'", "expected one of discrete, continuous, price-level"]),
-    "no name": ({"name": " "}, ["name was empty"]),
+    **{
+        f"the name {name[:9]!r}": ({"name": name}, ["name was", "100 printable characters without brackets"])
+        for name in ("", " ", "[/red]", "a\nb", "\x1b[2J", "x" * 101)
+    },
     "no step": ({"step_ns": 0}, ["step_ns was 0"]),
     "other usual": ({"usual": {"spread": 1.0}}, ["usual named spread; expected spread depth"]),
+    **{
+        f"usual of {one}": ({"usual": dict.fromkeys(USUAL.names or (), one)}, ["expected positive numbers from 1e-09 to 1e+15"])
+        for one in (1e-300, 1e300, float("nan"), -1.0)
+    },
+    "weights that overflow": ({"network": huge_network(1e30)}, ["weights allow outputs of", "1e+30 at most"]),
+    "weights that overflow by far": ({"network": huge_network(3e38)}, ["weights allow outputs of"]),
     "usual of 0": ({"usual": dict.fromkeys(USUAL.names or (), 0.0)}, ["expected positive numbers"]),
     "neither": ({"network": None}, ["either a network or a table"]),
     "both": ({"table": random_table(16)}, ["either a network or a table"]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 from test_gate import CLOCK, child, gate, rule_of
 from test_journal import Silent
 
-from tercet.errors import BadInput
-from tercet.messages import Act, Alert, Approved, Command, Happening, LimitsChange, Mandate, Replace, Report
-from tercet.orders.chain import ACTS
+from tercet.errors import BadInput, TercetError
+from tercet.messages import Act, Alert, Approved, Cancel, Child, Command, Comparison, Happening, LimitsChange, Mandate, Replace, Report
+from tercet.orders.chain import ACTS, KIND_OF, decoded
 from tercet.orders.checks import HALTED
 from tercet.orders.gate import Gate
 from tercet.orders.journal import open_journal
+from tercet.orders.ledger import Ledger
 from tercet.orders.limits import changed
 from tercet.orders.recovery import Open, Outbox, Recovered, recover
 from tercet.orders.startup import retake
@@ -278,3 +280,38 @@ def test_a_journal_that_lost_its_head_wakes_people_at_the_start() -> None:
     heard: list[Any] = []
     retake(gate(heard), Recovered([], Open(), set(), 0, "", "journal.head is missing"), CLOCK)
     assert [(one.rule, one.text) for one in heard] == [("monitoring", "journal.head is missing")]
+
+
+SAID: tuple[Any, ...] = (
+    child(1),
+    Replace(id="x", target="o0", lots=5, time=CLOCK, tick=9990),
+    Cancel(id="c", target="o0", time=CLOCK),
+    Report(exec_id="e", order="o0", happening=Happening.FILLED, time=CLOCK, symbol="ONE", account="A1", side=1, lots=10, price=1e4),
+    Report(exec_id="e", order="o0", happening=Happening.BUSTED, time=CLOCK, symbol="ONE", account="A1", side=1, refers_to="e1"),
+    Command(act=Act.KILL, scope="firm", by="ann", time=CLOCK),
+    Alert(rule="drawdown", scope="strategy.alpha", text="", time=CLOCK),
+    Alert(rule="limits_change", scope="firm", text="posture HALT (x): shares", time=CLOCK),
+    limits_change(9),
+    Comparison(symbol="ONE", own=1, theirs=2, time=CLOCK),
+    Mandate(id="p", lots=100, symbol="ONE"),
+)
+WORDS = ("", "x", "\0", b"\xff", [], {}, [1], {"a": 1}, None)
+VALUES = (*WORDS, True, -1, 0, 2**31, 2**63, 2**64 - 1, -(2**63), 1.5, float("nan"), float("inf"))
+
+
+@pytest.mark.parametrize("one", SAID, ids=lambda one: type(one).__name__)
+def test_a_row_that_other_hands_have_changed_together_with_its_hash_is_taken_or_refused_in_a_sentence(one: Any) -> None:
+    """Whatever stands in a field, a start ends in a gate or in an error of ours."""
+    kind, packed, rng = KIND_OF[type(one)], msgspec.msgpack.encode(one), Random(0)
+    fields = msgspec.msgpack.decode(packed)
+    changes = [msgspec.msgpack.encode(fields | {name: value}) for name in fields for value in rng.sample(VALUES, 4)]
+    changes += [packed[:-1], packed + b"\0", b"", b"\x91" * 10_000, *(bytes(rng.sample(packed, len(packed))) for _ in range(3))]
+    for payload in changes:
+        ledger, open_ = Ledger(), Open()
+        with suppress(TercetError):
+            message = decoded((1, 1, kind, payload, b""), "journal")
+            open_.hear(message) if isinstance(message, Report) else None
+            history = [child(0, tick=9990), message]
+            retake(gate(), Recovered(history, open_, set(), 0, ""), CLOCK)
+            for each in history if isinstance(message, Child | Cancel | Replace | Report) else ():
+                ledger.fold(each)

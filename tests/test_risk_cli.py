@@ -105,7 +105,7 @@ def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Pa
     later = DATE + datetime.timedelta(days=1)
     files = write_lobster(tmp_path, *made_day(20_000, 1))
     place = save(day.parent, lobster.read(*files, MADE, later), MADE, later)
-    found = withinday.stored(place)
+    found = withinday.stored(place, True)
     assert found.season == default_season()
     assert f"passed over: {day.name}: part" in capsys.readouterr().err
 
@@ -221,3 +221,20 @@ def until(path: Path, is_so: Any) -> Any:
             return told
         time.sleep(0.05)
     raise AssertionError(f"{path.name} did not say so within a minute")
+
+
+def test_a_file_of_another_close_zone_and_unit_is_judged_and_what_reading_did_is_shown(files: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(files / "days.csv").with_columns(pl.col("return") / 100, pl.col("rv") / 1e4)
+    (tmp_path / "tokyo.csv").write_text(frame.with_columns(pl.col("date") + " 00:00:00+09:00").write_csv().replace("\n", "\n\n", 3))
+    words = ["risk", "evaluate", "volatility", "--data", tmp_path / "tokyo.csv", "--models", "log-har,ewma", "--since", "2017-06-01"]
+    words += ["--every", 250]
+    refused = tercet(*words, folder=tmp_path)
+    assert "tokyo.csv: return has a volatility of" in refused.stderr
+    assert "--unit fraction reads them so" in refused.stderr
+    hours = ["--unit", "fraction", "--close", "15:00", "--zone", "Asia/Tokyo", "--json", "-", "--html", tmp_path / "page.html"]
+    ran = tercet(*words, *hours, folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert datetime.datetime.fromtimestamp(told["last"] // 10**9, datetime.UTC).hour == 6  # 15:00 in Tokyo
+    assert told["cleaning"] == {"dropped": {}, "nulled": {}, "carried": {}, "odd": {}, "notes": []}
+    assert "What reading it did" in (tmp_path / "page.html").read_text(encoding="utf-8")

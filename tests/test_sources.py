@@ -147,6 +147,30 @@ def test_a_date_alone_is_known_at_its_end_and_happened_at_its_start(tmp_path: Pa
     assert loaded.table.frame.columns == ["event_time", "known_time", "symbol", "x"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["1", "2", "null"], [1, 2, None]),
+        (["1.5", "12%", "3"], None),
+        (["1.5", "", "3"], [1.5, None, 3.0]),
+        (["true", "False", ""], [True, False, None]),
+        (["tech", "45", "46"], ["tech", "45", "46"]),
+        (["59491810A", "037833100", "594918104"], ["59491810A", "037833100", "594918104"]),
+        (["", "", ""], [None, None, None]),
+    ],
+)
+def test_a_column_of_a_text_file_is_what_its_cells_are(cells: list[str], wanted: list[Any] | None, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("date,ticker,figure\n" + "".join(f"2021-03-{12 + k},NA,{cell}\n" for k, cell in enumerate(cells)))
+    columns = {"event_time": "date", "known_time": "date", "symbol": "ticker", "x": "figure"}
+    if wanted is None:
+        with pytest.raises(BadInput, match=r"row 2: figure: '1.5' has no percent sign, as others have"):
+            user_table(path, columns)
+    else:
+        frame = user_table(path, columns).table.frame
+        assert (frame["x"].to_list(), frame["symbol"][0]) == (wanted, "NA")
+
+
 def test_rows_there_twice_and_numbers_that_are_none_are_counted(tmp_path: Path) -> None:
     rows = {name: [*values, *values] for name, values in ROW.items()}
     assert user_table(written(tmp_path, rows), COLUMNS).dropped == {"the same row twice": 1}

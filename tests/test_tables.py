@@ -1,89 +1,69 @@
-"""Tables in a terminal: headline columns are whole at any width, what went is named, and a bad day is in the title."""
+"""MATLAB's books are read in a process of their own: what they hold, or one sentence, whatever is in the file."""
 
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from rich.text import Text
+import scipy.io
 
-from tercet.cli.judging import shown
-from tercet.cli.output import console
-from tercet.cli.tables import fitted
-from tercet.report.page import BAD_DAY, Page
-
-NAMES = ("policy", "mean", "95% interval", "spare", "other", "verdict")
-ROWS = (("twap", "1.23", "1.00 to 1.50", "99", "0.5", ""), ("passive-then-cross", "0.50", "0.30 to 0.75", "98", "0.25", "-0.73 better"))
-POSTURE = {"model": "posture without volatility", "Sharpe": "0.712", "95%": "0.17 to 1.21", "drawdown": "13.2%", "volatility": "7.9"}
-POSTURE |= {"earned": "5.6", "turnover": "2.1"}
-POSTURE |= {f"less {other}{more}": "-0.28 to 0.23" for other in ("holding", "HMM", "target") for more in ("", ", 95%")}
+from tercet.errors import BadInput
+from tercet.market.tables import read_tape, read_touch, tape_of, touch_of
 
 
-@pytest.fixture(autouse=True)
-def _wide_again() -> Iterator[None]:
-    before = console.width
-    yield
-    console.width = before
+def saved(folder: Path, **fields: Any) -> Path:
+    """A struct LOB of a book of three rows and a tape of two orders, with these fields changed."""
+    book = {
+        "EventTime": np.array([[0.0], [100.0], [200.0]]),
+        "BuyPrice": np.array([[99.0, 98.0], [99.0, 98.0], [98.0, 97.0]]),
+        "SellPrice": np.array([[101.0, 102.0], [100.0, 101.0], [100.0, 101.0]]),
+        "MO": np.array([[34_200_000.0, 1, 2, 3, 4, 5, 60, -1, 9], [34_200_100.0, 1, 2, 3, 4, 5, 70, 1, 9]]),
+    }
+    scipy.io.savemat(folder / "book.mat", {"LOB": {name: one for name, one in (book | fields).items() if one is not None}})
+    return folder / "book.mat"
 
 
-def printed(width: int, table: object) -> str:
-    """What a terminal of that width shows."""
-    console.width = width
-    with console.capture() as taken:
-        console.print(table)
-    text = taken.get()
-    assert all(len(line) <= width for line in text.splitlines())
-    return text
+def test_a_tape_and_a_touch_are_read(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    times, lots = read_tape(path)
+    assert (times.tolist(), lots.tolist()) == ([34_200_000, 34_200_100], [60.0, 70.0])
+    assert [one.tolist() for one in read_touch(path)] == [[0, 100, 200], [99.0, 99.0, 98.0], [101.0, 100.0, 100.0]]
 
 
-def drawn(width: int, bad: bool = False, title: str = "") -> str:
-    """The table of ROWS at that width."""
-    console.width = width
-    return printed(width, fitted(NAMES, ROWS, title, spare=("spare", "other"), bad=bad))
+SOUND = np.array([[0.0], [1.0]]), np.array([[99.0], [99.0]]), np.array([[101.0], [101.0]])
+WRONG: dict[str, tuple[Any, str]] = {
+    "a tape of two columns": (lambda: tape_of(BOOK, np.ones((3, 2))), r"7 columns or more, found one of shape \(3, 2\)"),
+    "a tape that is one number": (lambda: tape_of(BOOK, np.float64(3)), r"found one of shape \(\)"),
+    "a time that is none": (lambda: tape_of(BOOK, np.full((1, 9), np.nan)), "expected times from 0 to 86,400,000 ms after midnight"),
+    "a time of tomorrow": (lambda: tape_of(BOOK, np.full((1, 9), 86_400_000.0)), "expected times from 0 to 86,400,000 ms after midnight"),
+    "a volume below 0": (lambda: tape_of(BOOK, np.array([[1.0, 0, 0, 0, 0, 0, -1]])), "expected volumes of 0 or more, found others"),
+    "a volume without end": (lambda: tape_of(BOOK, np.array([[1.0, 0, 0, 0, 0, 0, np.inf]])), "expected volumes of 0 or more"),
+    "a book of other lengths": (lambda: touch_of(BOOK, SOUND[0][:1], *SOUND[1:]), "expected a book with a row a time, found shapes"),
+    "a book of no rows": (lambda: touch_of(BOOK, *(one[:0] for one in SOUND)), "expected a book with a row a time, found shapes"),
+    "a row without a bid": (lambda: touch_of(BOOK, SOUND[0], 0 * SOUND[1], SOUND[2]), "expected a bid and an ask above it in every row"),
+    "a crossed row": (lambda: touch_of(BOOK, SOUND[0], SOUND[2], SOUND[1]), "expected a bid and an ask above it in every row"),
+    "an ask without end": (lambda: touch_of(BOOK, *SOUND[:2], SOUND[2] * np.inf), "expected asks of 0 or more, found others"),
+    "an empty file": (
+        lambda: read_tape(Path("/dev/null")),
+        "expected a MATLAB file .* has a tape MO, found none .*does not begin with MATLAB 5",
+    ),
+    "no file": (lambda: read_touch(BOOK), "expected a MATLAB file .* has a book, found none .No such file"),
+}
+BOOK = Path("no_such_book.mat")
 
 
-def test_where_there_is_room_nothing_goes() -> None:
-    text = drawn(120)
-    assert all(name in text for name in NAMES)
-    assert "without" not in text
+@pytest.mark.parametrize("name", WRONG)
+def test_a_book_that_is_none_is_refused_in_a_sentence(name: str) -> None:
+    read, sentence = WRONG[name]
+    with pytest.raises(BadInput, match=sentence):
+        read()
 
 
-@pytest.mark.parametrize(
-    ("width", "gone", "kept"), [(68, [], ["spare", "other"]), (67, ["spare"], ["other"]), (60, ["spare", "other"], [])]
-)
-def test_spare_columns_go_in_their_order_and_only_as_many_as_must(width: int, gone: list[str], kept: list[str]) -> None:
-    head, text = drawn(width).splitlines()[1], drawn(width)
-    assert all(name in head for name in [*kept, "mean", "95% interval", "verdict"])
-    assert not any(name in head for name in gone)
-    assert (f"without {', '.join(gone)}: a wider terminal" in " ".join(text.split())) == bool(gone)
-
-
-@pytest.mark.parametrize("width", [52, 46, 43, 40])
-def test_then_words_break_and_numbers_never_do(width: int) -> None:
-    text = drawn(width)
-    for whole in ("mean", "1.23", "0.50", "verdict", "-0.73 better"):
-        assert whole in text
-    assert ("0.30 to 0.75" in text) or "95% interval" in text.split("without")[1]
-
-
-@pytest.mark.parametrize("width", [80, 100, 60, 40])
-def test_the_sharpe_ratio_of_a_posture_is_seen_whole(width: int) -> None:
-    console.width = width
-    text = printed(width, shown("A year, net of 1 bp a turn", [POSTURE]))
-    assert "Sharpe" in text
-    assert "0.712" in text
-
-
-def test_markup_in_a_name_is_a_name() -> None:
-    console.width = 80
-    assert "[red]x[/red]" in printed(80, fitted(("policy", "mean"), [("[red]x[/red]", Text("1"))]))
-
-
-def test_a_bad_day_is_in_the_title_of_a_table_and_of_all_that_a_page_holds() -> None:
-    assert BAD_DAY in drawn(120, bad=True)
-    assert f"{BAD_DAY} – costs" in " ".join(drawn(120, bad=True, title="costs").split())
-    assert BAD_DAY not in drawn(120, title="costs")
-    page, good = Page("Costs", bad=True), Page("Costs")
-    for one in (page, good):
-        one.add("<table><tr></tr></table>", "<table></table>", "&lt;table&gt;")
-    assert page.html().count(f"<caption>{BAD_DAY}</caption>") == 2
-    assert page.html().count(BAD_DAY) == 3
-    assert BAD_DAY not in good.html()
+def test_a_damaged_file_or_one_without_the_field_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"has a tape MO, found none .*it has no MO"):
+        read_tape(saved(tmp_path, MO=None))
+    path = tmp_path / "book.mat"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:130] + b"\xff" * 8 + whole[138:])
+    with pytest.raises(BadInput, match="expected a MATLAB file with a struct LOB that has a book, found none"):
+        read_touch(path)

@@ -15,7 +15,7 @@ from workbench import parent, random_day, recorded_market, wild_policy, work
 from tercet.backtest.episode import OUTCOME
 from tercet.book.records import AGGRESSIVE, COMPLETION, PASSIVE
 from tercet.execution.schedules import POLICIES, by_name
-from tercet.execution.tca import COST, FEES, TALLY, account, add, shortfall
+from tercet.execution.tca import COST, FEES, TALLY, account, add, clear, shortfall
 from tercet.market.events import BUY, SELL
 from tercet.sim.episode import advance
 from tercet.sim.open import set_latency
@@ -145,6 +145,14 @@ class TestBoundaries:
         alike(cost, case)
         assert (cost["participation"], cost["fills"], cost["completion"], cost["passive_share"], cost["unfilled_share"]) == (0, 0, 0, 0, 1)
 
+    def test_one_lot_of_ours_alone_is_all_of_the_volume(self, side: int) -> None:
+        assert compiled_costs(Case(side, 1, (Fill(1, 100, 200, 0, PASSIVE),), 200, 200, 0))["participation"] == 1
+
+    def test_what_is_left_has_moved_with_the_mid_to_the_end(self, side: int) -> None:
+        for moved in (-30, 30):
+            end = ARRIVAL + 2 * moved
+            assert parts(side, end_mid2=end, end_spread=0, left=100)[2] == moved
+
     def test_completion_counts_neither_as_in_time_nor_as_passive(self, side: int) -> None:
         fills = Fill(20, 100, 200, 0, AGGRESSIVE), Fill(30, 100, 200, 0, PASSIVE), Fill(40, 100, 200, 0, COMPLETION)
         cost = compiled_costs(Case(side, 100, fills, 200, 200, 0, left=10, market_lots=150, market_notional=15_000))
@@ -207,7 +215,13 @@ def test_shortfall_so_far_is_of_what_is_filled_in_parts_of_the_whole_parent(side
     assert shortfall(none, side, 50, 100.0) == 0
     some = tallied((10, 100 + side, 200, 2, AGGRESSIVE), (5, 100, 200, 2, PASSIVE), side=side, fees=(0.2, -0.1, 0.0, 0.0))
     assert shortfall(some, side, 50, 100.0) == pytest.approx(1e4 / (50 * 100) * (10 + 2 - 0.5))
-    assert shortfall(some, side, 100, 100.0) == pytest.approx(0.5 * shortfall(some, side, 50, 100.0))
+    assert shortfall(some, side, 70, 100.0) == pytest.approx(1e4 / (70 * 100) * (10 + 2 - 0.5))
+
+
+def test_a_tally_cleared_is_a_tally_of_nothing() -> None:
+    tally = np.full(TALLY.itemsize, 77, np.uint8).view(TALLY).view(np.recarray)[0]
+    clear(tally)
+    assert tally.tolist() == (0,) * len(TALLY.names or ())
 
 
 # Beside the slow twin -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from tercet.backtest.coupled import MARK, machines
 from tercet.backtest.episode import OUTCOME
 from tercet.backtest.markets import Market
 from tercet.backtest.parents import SECOND, Plan, plan, records
-from tercet.backtest.runner import MOST_DECISIONS, Settings, Worker, chunks, other_paces, warnings
+from tercet.backtest.runner import Settings, Worker, chunks, other_paces, refuse_pace, warnings
 from tercet.book.records import PASSIVE
 from tercet.book.state import MARKET
 from tercet.cores import cores, share_work
@@ -159,8 +159,7 @@ def impact(
     """
     _refuse(market, policies, after_ns)
     rows = records(plan.parents, market)
-    if (most := int((rows["end"] - rows["start"]).max()) // settings.step_ns) > MOST_DECISIONS:
-        raise BadInput(f"step was {settings.step_ns} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
+    refuse_pace(rows, settings)
     shape, times = (len(policies), len(rows)), tuple(sorted(after_ns))
     costs, outcomes, true = (np.zeros(shape, kind) for kind in (COST, OUTCOME, TRUE))
     displacement = np.zeros((*shape, 2 + len(times)))

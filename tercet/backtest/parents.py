@@ -22,6 +22,7 @@ BLOCK_NS = 900 * SECOND
 LONGEST_NS = 7 * 24 * 3600 * SECOND
 MOST_LOTS = 10**12
 MOST_PARENTS = 200_000
+MOST_SEED = 9 * 10**12  # a million sessions of each have a seed of 64 bits
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _refuse(market: Market, count: int, side: str, seed: int, horizon: int) -> N
         (side not in SIDES, f"side was {side!r}; expected buy, sell or both"),
         (not 1 <= count <= MOST_PARENTS, f"parents was {count}; expected 1 to {MOST_PARENTS}"),
         (not 1 <= horizon / SECOND < room, f"horizon was {horizon / SECOND:g} s; expected {longest} {MEMORY_NS // SECOND}"),
-        (seed < 0, f"seed was {seed}; expected 0 or more"),
+        (not 0 <= seed <= MOST_SEED, f"seed was {seed}; expected 0 to {MOST_SEED}"),
     )
     for is_wrong, sentence in wrong:
         if is_wrong:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercet.backtest.episode import COURSE, OUTCOME, machine, watch
 from tercet.backtest.markets import Market, checksum
-from tercet.backtest.parents import MEMORY_NS, Plan, records
+from tercet.backtest.parents import MEMORY_NS, MOST_SEED, Plan, records
 from tercet.cores import cores, share_work
 from tercet.errors import BadInput, TercetError
 from tercet.execution.caution import CautionSettings
@@ -55,7 +55,7 @@ class Settings:
             (len(self.after_ns) > AFTER_PLACES, f"{len(self.after_ns)} times after the end; expected {AFTER_PLACES} at most"),
             (min(self.after_ns, default=1) <= 0, "a time after the end was 0; expected more"),
             (len(set(self.after_ns)) < len(self.after_ns), "a time after the end was named twice; expected different ones"),
-            (self.seed < 0, f"seed was {self.seed}; expected 0 or more"),
+            (not 0 <= self.seed <= MOST_SEED, f"seed was {self.seed}; expected 0 to {MOST_SEED}"),
             (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
         )
         for is_wrong, sentence in wrong:
@@ -145,8 +145,7 @@ def run(
     if len({policy.name for policy in policies}) < len(policies) or not policies:
         raise BadInput(f"policies were {' '.join(policy.name for policy in policies) or 'none'}; expected each once")
     rows = records(plan.parents, market)
-    if (most := int((rows["end"] - rows["start"]).max()) // settings.step_ns) > MOST_DECISIONS:
-        raise BadInput(f"step was {settings.step_ns} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
+    refuse_pace(rows, settings)
     look_after(rows, settings.after_ns, market.close_ns)
     costs = np.zeros((len(policies), len(rows)), COST)
     outcomes = np.zeros((len(policies), len(rows)), OUTCOME)
@@ -172,6 +171,21 @@ def run(
         *warnings(names, costs, outcomes),
     )
     return Result(market, plan, names, settings, costs, outcomes, said)
+
+
+def refuse_pace(rows: Any, settings: Settings) -> None:
+    """BadInput for decisions too many or none before a parent's end, and for latencies with which nothing could be done before it."""
+    spans, step = rows["end"] - rows["start"], settings.step_ns
+    least, most = int(spans.min()), int(spans.max()) // step
+    horizon = f"less than the horizon, {least / 1e9:g} s"
+    for name, ns in (("order latency", max(settings.order_latency_ns)), ("feed latency", max(settings.feed_latency_ns))):
+        if ns >= min(least, MEMORY_NS):
+            also = f" and {MEMORY_NS / 1e9:g} s" if least > MEMORY_NS else ""
+            raise BadInput(f"{name} was {ns / 1e9:g} s; expected {horizon}{also}")
+    if step > least:
+        raise BadInput(f"step was {step / 1e9:g} s; expected the horizon at most, {least / 1e9:g} s")
+    if most > MOST_DECISIONS:
+        raise BadInput(f"step was {step} ns, {most} decisions a parent; expected {MOST_DECISIONS} at most")
 
 
 def look_after(rows: Any, after_ns: Sequence[int], close_ns: int) -> None:
@@ -216,7 +230,7 @@ def known_already(policies: Sequence[Policy], market: Market, plan: Plan) -> lis
             there = sum(parent.start < end and parent.end > begin for parent in plan.parents)
             hours = f"{clock(begin, market.tz)[:8]} to {clock(end, market.tz)[:8]}"
             met = f"{there} of {len(plan.parents)} parents lie there"
-            said.append(f"{policy.name}: learned from this day, and was chosen by it, from {hours}: {met}; expected another day")
+            said.append(f"{policy.name}: was trained and validated on this day, from {hours}: {met}; expected another day")
     return said
 
 

@@ -16,9 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tercet.cli.output import AcceptBadDay, console, extra, say_json
 from tercet.errors import BadInput
+from tercet.market.calendar import NEW_YORK
 
 if TYPE_CHECKING:
     from tercet.cli.evaluated import Tell
+
+Close = Annotated[str | None, typer.Option(metavar="HH:MM", help="Panel: when its session closes; no row is known before. 16:00.")]
+Zone = Annotated[str, typer.Option(metavar="ZONE", help="Panel: the zone of that clock and of its dates, such as Asia/Tokyo.")]
+
+
+Least = Annotated[int | None, typer.Option(metavar="STOCKS", help="Panel: how many stocks a date needs (50), at predict too.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +48,10 @@ def evaluate(
     experiment: Annotated[
         str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name, whatever changes in the file.")
     ] = None,
+    least: Least = None,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page, one file that opens without a network.")] = None,
 ) -> None:
@@ -55,7 +65,9 @@ def evaluate(
 
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
-        result = evaluated(task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day))
+        result = evaluated(
+            task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day, (close, zone), least)
+        )
     result.json["warnings"] += notes
     if html:
         write_whole(html, result.page(shlex.join(["tercet", *sys.argv[1:]])).html())
@@ -76,7 +88,10 @@ def fit(
     horizon: Annotated[int | None, typer.Option(help="Messages (10), or days (5).")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name.")] = None,
+    least: Least = None,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's lineage and terms as JSON on stdout.")] = False,
 ) -> None:
     """Fit an expert on the whole past given, and keep it with the spread of its errors on rows that it had not seen.
@@ -88,16 +103,18 @@ def fit(
         from tercet.signals.forecasting import keep
 
     with progress() as tell, noted() as notes, extra("signals"):
-        made = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day)
+        made, cleaned = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day, (close, zone), least)
     keep(made, out)
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:
         told = {"model": str(out), "model_id": lineage.model_id, "lineage": msgspec.to_builtins(lineage)}
         kept = {name: value for name, value in msgspec.to_builtins(terms).items() if name != "errors"}  # 201 quantiles
-        say_json(told | {"terms": kept, "warnings": notes})
+        say_json(told | {"terms": kept, "cleaning": cleaned, "warnings": notes})
     life = "unknown" if terms.half_life is None else f"{terms.half_life:.2g} horizons"
     console.print(f"{out}: {lineage.model_id}, {lineage.rows:,} rows of {len(lineage.names)} features", highlight=False, soft_wrap=True)
     console.print(f"  errors on {terms.rows:,} rows not seen: sd {terms.sd:.4g} {terms.unit}; half-life {life}", highlight=False)
+    for line in cleaned:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
     for note in notes:
         console.print(f"[yellow]warning[/] {note}", highlight=False, soft_wrap=True)
 
@@ -109,6 +126,8 @@ def predict(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on alone: 12:00 of the day, or a date.")] = None,
     contributions: Annotated[bool, typer.Option("--contributions", help="Add the five features that moved each row most.")] = False,
     accept_bad_day: AcceptBadDay = False,
+    close: Close = None,
+    zone: Zone = NEW_YORK,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
 ) -> None:
     """Let a model answer about what came after all that it knows; it refuses to be asked about anything earlier."""
@@ -119,16 +138,18 @@ def predict(
 
     forecaster = recall(model)
     with progress() as tell:
-        asked = rows_for(forecaster, place, since, tell, accept_bad_day)
+        asked = rows_for(forecaster, place, since, tell, accept_bad_day, (close, zone))
         found = forecasts(forecaster, asked.questions, asked.symbols, asked.event_time, explained=contributions)
         packed = BytesIO()
         found.write_parquet(packed)
         write_whole(out, packed.getvalue())
     if as_json:
         told = {"file": str(out), "model_id": forecaster.fitted.lineage.model_id, "rows": found.height, "left_out": asked.left_out}
-        say_json(told | {"first": int(asked.event_time.min()), "last": int(asked.event_time.max())})
+        say_json(told | {"cleaning": list(asked.cleaned), "first": int(asked.event_time.min()), "last": int(asked.event_time.max())})
     left = ", ".join(f"{count:,} ({reason})" for reason, count in asked.left_out.items() if count) or "none"
     console.print(f"{out}: {found.height:,} forecasts; left out {left}", highlight=False, soft_wrap=True)
+    for line in asked.cleaned:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

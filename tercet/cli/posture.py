@@ -2,21 +2,24 @@
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from tercet.cli.evaluated import Result
-from tercet.cli.judging import Judging, day_told, given, series, shown, warning_days
+from tercet.cli.judging import Judging, given, series, shown, warning_days
 from tercet.errors import BadInput
 from tercet.report import risk as pages
 from tercet.report.page import number, percent
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RISKS: Final = {
     "volatility": "volatility, percent a year",
     "shortfall": "5% shortfall, percent a day",
     "drawdown": "drawdown, share",
-    "stress": "chance of a fall",
+    "stress": "chance of a fall, of 10% where 13% a year is usual",
     "width": "width of forecasts, beyond usual",
     "late_s": "seconds late",
 }
@@ -43,17 +46,25 @@ def posture_now(asked: Judging, now: int, own_drawdown: float | None) -> tuple[R
     postures, risks, _ = stood(days, forecasts(days, settings, asked.tell), settings, (now - known) / 1e9, own_drawdown)
     last = msgspec.structs.replace(postures[-1], time=now)
     rows = [{"risk": said, "now": number(getattr(risks, name), 3)} for name, said in RISKS.items()]
-    told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}{behind(int(seen[KNOWN][-1]), known)}")
+    if risks.usual is not None:
+        rows.append({"risk": "volatility that is usual here, percent a year", "now": number(risks.usual.volatility, 3)})
+    told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}{behind(seen, known)}")
     told.lines[:0] = cleaning.lines()
     told.json["cleaning"] = cleaning.as_json()
     told.json["risks"] = dataclasses.asdict(risks)
     return told, known + int(settings.posture.stale_s * 1e9)
 
 
-def behind(newest: int, known: int) -> str:
-    """Which input ends earlier than the data does; both times ns."""
-    days = (newest - known) / (86_400 * 10**9)
-    return f", though {day_told(newest)} is in the data: the VIX or another column ends {days:.0f} days earlier" if days > 1 else ""
+def behind(seen: "pl.DataFrame", known: int) -> str:
+    """Which columns end before the newest row does, where no whole day is as new (known: of the newest one, ns)."""
+    from tercet.signals.timed import EVENT, KNOWN
+
+    if known >= int(seen[KNOWN][-1]):
+        return ""
+    ends = {name: int(seen.drop_nulls(name)[KNOWN][-1]) for name in seen.columns if seen[name].is_not_null().any()}
+    late = {name: time for name, time in ends.items() if name not in (EVENT, KNOWN) and time < ends[KNOWN]}
+    told = ", ".join(f"{name} ends {at(time)}" for name, time in late.items()) or "later rows miss something"
+    return f" (rows go on until {at(ends[KNOWN])}: {told})"
 
 
 def blind_now(now: int, reason: str) -> tuple[Result, int]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercet.backtest.markets import Market, market
-from tercet.backtest.parents import MOST_LOTS, SIDES, duration
+from tercet.backtest.parents import MOST_LOTS, MOST_SEED, SIDES, duration
 from tercet.backtest.runner import LATENCY_NS, MOST_DECISIONS, MOST_THREADS, fees_of
 from tercet.compiled import reference, referred
 from tercet.cores import cores
@@ -109,7 +109,7 @@ class EnvSettings:
             (not 0 <= self.threads <= MOST_THREADS, f"threads was {self.threads}; expected 0 (all cores) to {MOST_THREADS}"),
             (len(self.own) > OWN_PARAMS, f"own was {len(self.own)} numbers; expected {OWN_PARAMS} at most"),
             (min((*self.order_latency_ns, *self.feed_latency_ns), default=0) < 0, "a latency was below 0; expected 0 or more"),
-            (self.bank_seed < 0, f"bank_seed was {self.bank_seed}; expected 0 or more"),
+            (not 0 <= self.bank_seed < MOST_SEED // 2, f"bank_seed was {self.bank_seed}; expected 0 to {MOST_SEED // 2 - 1}"),
         )
         for is_wrong, sentence in wrong:
             if is_wrong:

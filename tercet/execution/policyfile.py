@@ -5,9 +5,7 @@ msgpack.
 """
 
 import hashlib
-import os
 import struct
-import tempfile
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 from math import prod
@@ -20,14 +18,18 @@ from numpy.typing import NDArray
 
 from tercet.errors import BadInput
 from tercet.execution.acting import MOST_LAYERS, MOST_LOOKS, MOST_WIDTH, OUTPUTS
-from tercet.execution.observation import FEATURES, USUAL
+from tercet.execution.observation import BOUND, FEATURES, USUAL
 from tercet.execution.policy import Seen
 from tercet.execution.view import VIEW
+from tercet.wholefiles import write_whole
 
 MAGIC: Final = b"\x89TERCET\n"
 FORMAT: Final = 1
 HEADER: Final = struct.Struct("<8sIQ32s")
 SUFFIX: Final = ".tercet"
+LONGEST_NAME: Final = 100
+USUAL_SIZES: Final = (1e-9, 1e15)
+MOST_OUTPUT: Final = 1e30
 SEEN_SHARES: Final = (0.0, 0.8)  # of a recorded session after its first possible start: training and validation come before the test
 NAMES: Final = tuple(name for name, _ in FEATURES)
 LAYOUT: Final = tuple(f"{name} {dtype}" for name, (dtype, *_) in (VIEW.fields or {}).items())
@@ -127,20 +129,7 @@ def write(path: Path, file: PolicyFile) -> None:
     check(file, path)
     payload = msgspec.msgpack.encode(file)
     head = HEADER.pack(MAGIC, FORMAT, len(payload), hashlib.sha256(payload).digest())
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
-            temporary = Path(out.name)
-            out.write(head + payload)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise BadInput(f"{path}: could not be written: {error.strerror or error}; expected a place with room and permission") from error
+    write_whole(path, (head, payload))
 
 
 def read(path: Path) -> PolicyFile:
@@ -152,7 +141,7 @@ def read(path: Path) -> PolicyFile:
     payload = _payload(content, path)
     try:
         file = msgspec.msgpack.decode(payload, type=PolicyFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{path}: expected a policy of format {FORMAT}, found another: {error}") from error
     check(file, path)
     return file
@@ -181,6 +170,13 @@ def check(file: PolicyFile, where: object) -> None:
             raise BadInput(f"{where}: {problem}")
 
 
+def name_problem(name: str) -> str:
+    """Why a policy cannot be called so: names stand in tables, in which brackets are commands."""
+    if name.strip() and name.isprintable() and len(name) <= LONGEST_NAME and not set("[]") & set(name):
+        return ""
+    return f"name was {name[: 2 * LONGEST_NAME]!r}; expected up to {LONGEST_NAME} printable characters without brackets"
+
+
 def _misfit(file: PolicyFile) -> str:
     """Why a policy observes something else than what there is to observe here."""
     for word, found, expected in (("feature", file.features, NAMES), ("VIEW field", file.layout, LAYOUT)):
@@ -192,14 +188,14 @@ def _misfit(file: PolicyFile) -> str:
 
 def _unusable(file: PolicyFile) -> str:
     """What is wrong with a policy's terms, or with what it decides by."""
-    sizes = file.usual.values()
+    sizes, (low, high) = file.usual.values(), USUAL_SIZES
     wrong = (
-        (not file.name.strip(), "name was empty; expected one"),
+        (bool(problem := name_problem(file.name)), problem),
         (file.actions not in OUTPUTS, f"actions was {file.actions!r}; expected one of {', '.join(OUTPUTS)}"),
         (file.masked and file.actions == "continuous", "masked was true with continuous actions; expected false: they have no masks"),
         (not 0 < file.step_ns < 2**63, f"step_ns was {file.step_ns}; expected more than 0"),
         (set(file.usual) != set(USUAL.names or ()), f"usual named {' '.join(file.usual)}; expected {' '.join(USUAL.names or ())}"),
-        (not all(0 < size < float("inf") for size in sizes), f"usual was {file.usual}; expected positive numbers"),
+        (not all(low <= one <= high for one in sizes), f"usual was {file.usual}; expected positive numbers from {low:g} to {high:g}"),
         ((file.network is None) == (file.table is None), "expected either a network or a table"),
     )
     for is_wrong, sentence in wrong:
@@ -219,7 +215,20 @@ def _broken_network(network: Network, outputs: int) -> str:
         return f"its weights were {len(network.weights)} bytes; expected {expected} for layers of {shapes}"
     if not np.isfinite(np.frombuffer(network.weights, "<f4")).all():
         return "its weights were not all finite; expected finite numbers"
+    if (most := _largest_output(network)) > MOST_OUTPUT:
+        return f"its weights allow outputs of {most:.1e}; expected {MOST_OUTPUT:.0e} at most, within the numbers that it is computed in"
     return ""
+
+
+def _largest_output(network: Network) -> float:
+    """What no number on its way through a network exceeds, whatever it observes."""
+    reach, most = np.full(len(NAMES), BOUND), 0.0
+    for weights, bias in network.layers():
+        reach = reach @ np.abs(weights.astype(np.float64)) + np.abs(bias)
+        if (most := max(most, float(reach.max()))) > MOST_OUTPUT:
+            break
+        reach = np.minimum(reach, 1.0) if network.activation == "tanh" else reach
+    return most
 
 
 def _broken_table(file: PolicyFile) -> str:

@@ -17,6 +17,7 @@ from tercet.errors import BadInput
 from tercet.execution.acting import OUTPUTS
 from tercet.execution.learned import outputs
 from tercet.execution.policyfile import NAMES, Network, PolicyFile, check, network_from
+from tercet.wholefiles import write_whole
 
 OPSET, IR_VERSION = 17, 9
 ACTIVATIONS: dict[type[torch.nn.Module], Literal["relu", "tanh"]] = {torch.nn.ReLU: "relu", torch.nn.Tanh: "tanh"}
@@ -74,10 +75,7 @@ def to_onnx(file: PolicyFile, path: Path) -> None:
     about = {"name": file.name, "algo": file.algo, "actions": file.actions, "features": " ".join(file.features), "layout": file.layout_hash}
     helper.set_model_props(model, about | {"step_ns": str(file.step_ns)} | file.lineage)
     onnx.checker.check_model(model, full_check=True)
-    try:
-        Path(path).write_bytes(model.SerializeToString())
-    except OSError as error:
-        raise BadInput(f"{path}: could not be written: {error.strerror or error}; expected a place with room and permission") from error
+    write_whole(Path(path), model.SerializeToString())
 
 
 def _layers(network: Network) -> tuple[list[Any], list[Any]]:

@@ -18,7 +18,7 @@ from tercet.envs.bank import TEST, TRAINING
 from tercet.envs.execution import EnvSettings, ExecutionMembers
 from tercet.errors import BadInput
 from tercet.execution.learned import policy_of
-from tercet.execution.policyfile import SUFFIX, PolicyFile, table_from, write
+from tercet.execution.policyfile import SUFFIX, PolicyFile, name_problem, table_from, write
 from tercet.execution.schedules import POLICIES
 from tercet.learn.export import network_of
 from tercet.learn.imitate import Teacher, best_teacher
@@ -54,6 +54,8 @@ def produce(order: Order, tell: Tell = silent, say: Warn = silent) -> PolicyFile
     """Train, judge and write; None where the run was asked to stop before its end, and goes on with `resume`."""
     if order.out.stem in POLICIES or order.out.suffix != SUFFIX:
         raise BadInput(f"the policy file was {order.out}; expected NAME{SUFFIX}, with no shipped policy's name: {' '.join(POLICIES)}")
+    if problem := name_problem(order.out.stem):
+        raise BadInput(f"the policy's {problem}: it is called as its file is, {order.out}")
     env = replace(order.env, actions=ACTIONS[order.settings.algo])
     task = book_task(env)
     learned = _table(order, env, task) if order.settings.algo == NFK else _network(order, task, tell, say)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tercet.errors import BadInput
 from tercet.execution.policy import DECIDE, Policy
 from tercet.intrinsics import address_of
+from tercet.market.events import BUY, SELL
 from tercet.orders.checks import RULES
 from tercet.orders.firm import Firm
 from tercet.orders.gating import BOX, LAST, gate_decide
@@ -65,7 +66,9 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
         box["scopes"][row] = firm.scopes[place]
     box["scopes"]["above"] = 1, 2, -1
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
+    box["accounts"]["credit"] = box["accounts"]["capital"] = np.inf  # a client's limits are of its day, not of a parent
     box["bare_scopes"], box["bare_symbols"], box["shares"] = box["scopes"], box["symbols"], AT
     box["inner"] = address_of(inner.decide, DECIDE)
+    box["may_buy"], box["may_sell"] = BUY in terms.sides, SELL in terms.sides
     origin = (gated, (inner, limits, strategy, symbol))
     return Gated(inner.name, gate_decide, inner.settings, inner.step_ns, inner.posture, inner.seen, origin, fresh)

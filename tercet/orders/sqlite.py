@@ -181,8 +181,8 @@ class SqliteStore:
         """SQLite's errors as sentences."""
         try:
             yield
-        except (sqlite3.DatabaseError, OSError) as error:
-            problem = (Damaged if type(error) is sqlite3.DatabaseError else BadInput)(
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last: what SQLite says of a name that is no text
+            problem = (Damaged if type(error) in (sqlite3.DatabaseError, UnicodeDecodeError) else BadInput)(
                 f"{self.name}: expected a journal that can be read and written, found: {error}"
             )
             raise problem from error

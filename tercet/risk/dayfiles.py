@@ -1,5 +1,6 @@
 """Files with a row a day, as people have them: one market's returns, bars or prices; the VIX; prices of many assets."""
 
+import datetime
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,16 @@ from tercet.signals.cells import holes, inferred, keys_of, numbers
 from tercet.signals.cleaning import Cleaning
 from tercet.signals.files import INDEX, ROW, Column, counts_up, read_columns
 from tercet.signals.sources import CLOSE, DATES, READERS, VIX_CLOSE, Loaded, close_times, daily, find_column, finish
+from tercet.signals.stamps import SEVERAL, local_dates
+from tercet.signals.timed import EVENT
 
 BARS: Final = ("open", "high", "low", "close")
 BESIDE: Final = ("vix", "rv", "quarticity")  # what may stand next to prices
 UNPRICED: Final = ("volume", "vol.", "vol", "dividends", "stock splits", "capital gains", "change %", "change", "trades", "open interest")
+SATURDAY: Final = 6
+WEEK: Final = 5  # days between rows from which on they are none of days
+WEEKENDS: Final = 0.1  # share of rows from which on a market is open on them
+DAY_END_NS: Final = 3600 * 10**9  # puts the end of a day into that day
 SOME: Final = 4  # names that a sentence lists
 
 
@@ -44,7 +51,8 @@ def market_file(path: str | Path, at: str | None = None, tz: str = NEW_YORK, uni
     if "return" in names:
         _refuse_lost(Column.of(path, frame, names["return"]), made["return"])
     units.refuse(path, made := units.convert(made))
-    return finish(path, close_times(path, made, at or CLOSE, tz), (), Cleaning(notes=tuple(notes)))
+    made = close_times(path, made, at or CLOSE, tz)
+    return finish(path, made, (), Cleaning(notes=(*notes, *calendar_notes(made[EVENT], at, tz))))
 
 
 def vix_file(path: str | Path, at: str | None = None, tz: str = NEW_YORK, unit: str | None = None) -> Loaded:
@@ -75,12 +83,28 @@ def price_file(path: str | Path, at: str | None = None, tz: str = NEW_YORK) -> L
             numbers(Column.of(path, frame, close)).alias("close"),
         )
         _refuse_no_price(Column.of(path, frame, close), made["close"])
-        return finish(path, close_times(path, made, at or CLOSE, tz), ("symbol",), Cleaning())
+        made = close_times(path, made, at or CLOSE, tz)
+        return finish(path, made, ("symbol",), Cleaning(notes=calendar_notes(made[EVENT].unique(), at, tz)))
     prices = {name: numbers(Column.of(path, frame, name)) for name in frame.columns if name not in (date, ROW)}
     for name, values in prices.items():
         _refuse_no_price(Column.of(path, frame, name), values)
     made = frame.select(date, ROW).rename({date: "date"}).with_columns(prices.values())
-    return finish(path, close_times(path, made, at or CLOSE, tz), (), Cleaning())
+    made = close_times(path, made, at or CLOSE, tz)
+    return finish(path, made, (), Cleaning(notes=calendar_notes(made[EVENT], at, tz)))
+
+
+def calendar_notes(times: pl.Series, at: str | None, tz: str) -> tuple[str, ...]:
+    """What is odd about the dates of rows: several rows on one, or so many weekends that the market never closes."""
+    dates = local_dates(times - (DAY_END_NS if at == "24:00" else 0), tz)
+    notes = []
+    if len(dates) > SEVERAL * dates.n_unique():
+        notes.append(f"Rows are not days: {len(dates):,} rows of {dates.n_unique():,} dates, each known at its own time")
+    if at is None and (weekends := int((dates.dt.weekday() >= SATURDAY).sum())) > WEEKENDS * len(dates):
+        notes.append(f"{weekends:,} rows are of Saturdays and Sundays: a market that never closes is known at --close 24:00 --zone UTC")
+    gap = dates.unique().sort().diff().median()
+    if isinstance(gap, datetime.timedelta) and gap.days >= WEEK:
+        notes.append(f"Rows lie {gap.days} days apart: they are taken as days, and a year as 252 of them")
+    return tuple(notes)
 
 
 def dated(path: str | Path) -> tuple[pl.DataFrame, str]:

@@ -121,7 +121,9 @@ def market_days(table: Table) -> Read:
         frame = frame.with_columns(filled)
     whole = frame.select(pl.all_horizontal(pl.col(*names.values()).is_not_null())).to_series()
     if not whole.any():
-        raise BadInput(f"no day has all of {', '.join(names.values())}; expected some")
+        raise BadInput(
+            f"no day has all of {', '.join(names.values())}; expected some, found {len(frame)} rows (a first price has no return)"
+        )
     first = int(whole.arg_max() or 0)
     frame, whole = frame[first:], whole[first:]
     left = {"before the first whole day": first, "later days that miss something": int((~whole).sum())}

@@ -127,6 +127,11 @@ def intraday_league(
     windows, known = Windows.of(path, settings.horizon_s), forecasters(season)
     asked = (windows.begin - path.hours.open_ns) >= settings.first_s * SECOND
     whole = asked & np.isfinite(windows.realised)
+    if whole.sum() < LEAST:
+        raise BadInput(
+            f"there were {whole.sum()} windows of {settings.horizon_s} s to be asked about; expected {LEAST} or more after the day's first "
+            f"{settings.first_s} s: a longer day, or a shorter horizon"
+        )
     answers = Answers[Floats]()
 
     def variances(name: str) -> Floats:

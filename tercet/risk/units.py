@@ -19,6 +19,7 @@ YEAR: Final = 252
 YEARLY: Final = (2.0, 400.0)  # percent, of returns
 IMPLIED: Final = (3.0, 200.0)  # percent, the VIX's median
 APART: Final = 10.0  # times that a mean variance may be another
+HUGE: Final = 1e100  # beyond which no series is in any unit
 LEAST: Final = 20  # days, fewer of which say nothing of their unit
 SAME: Final = 1e-9  # share of the returns by which all are the same but for rounding
 TRIMMED: Final = 0.01  # share of the greatest that says nothing either
@@ -49,11 +50,13 @@ class Units:
 
     def refuse(self, path: str | Path, frame: pl.DataFrame) -> None:
         """BadInput where a series whose unit nobody named cannot be percent."""
-        given = {name: frame[name].drop_nulls().to_numpy().astype(np.float64) for name in POWERS if name in frame.columns}
+        given = {name: frame[name].clip(-HUGE, HUGE).drop_nulls().to_numpy().astype(np.float64) for name in POWERS if name in frame.columns}
         if "return" in given and "return" not in self.named:
             refuse_returns(path, given["return"])
+        if {"return", "open_close"} <= given.keys() and "return" not in self.named:
+            refuse_within(path, given["open_close"], given["return"])
         if {"return", "rv"} <= given.keys() and "rv" not in self.named:
-            both = frame.drop_nulls(["return", "rv"])
+            both = frame.drop_nulls(["return", "rv"]).select(pl.col("return", "rv").clip(-HUGE, HUGE))
             refuse_variances(path, both["rv"].to_numpy(), both["return"].to_numpy() ** 2)
         if "vix" in given and "vix" not in self.named:
             refuse_implied(path, given["vix"])
@@ -81,6 +84,14 @@ def refuse_returns(path: str | Path, returns: Floats) -> None:
 
 def _usual(volatility: float) -> bool:
     return YEARLY[0] <= volatility <= YEARLY[1]
+
+
+def refuse_within(path: str | Path, within: Floats, returns: Floats) -> None:
+    """BadInput where returns within days are of another size than those from close to close."""
+    inside, whole = yearly(within), yearly(returns)
+    if len(within) >= LEAST and len(returns) >= LEAST and inside > 0 and not 1 / APART <= inside / whole <= APART:
+        told = f"{path}: open_close has a volatility of {inside:.3g} a year and return one of {whole:.3g}"
+        raise BadInput(f"{told}; expected both in percent, within {APART:g} times (--unit return=percent insists)")
 
 
 def refuse_variances(path: str | Path, variances: Floats, squares: Floats) -> None:

@@ -11,7 +11,8 @@ GROUPED: Final = r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$"  # 10,026.75
 COMMA: Final = r"^[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+$"  # 10.026,75
 DOTTED: Final = r"^[-+]?\d{1,3}(\.\d{3})+$"  # 10.026, which is 10026 where others have decimal commas
 SIZES: Final = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-NUMERIC: Final = r"^[-+]?[$\u20ac\u00a3(]?[\d.,]*\d"
+NUMERIC: Final = r"^[-+(]?[$\u20ac\u00a3]?[\d.,]*\d[\d.,]*([eE][-+]?\d+)?\)? ?[%KMB]?$"
+MOSTLY: Final = 0.9  # share of cells that are numbers from which on the others are mistakes
 WHOLE: Final = r"^-?(0|[1-9]\d{0,17})$"
 
 
@@ -44,8 +45,12 @@ def inferred(column: Column) -> pl.Series:
         return column.values
     texts = holes(column.values)
     there = texts.drop_nulls()
-    if not len(there) or not there.str.contains(NUMERIC).sum() * 2 > len(there):
-        return column.values if len(there) else texts.cast(pl.Float64, strict=False)
+    if not len(there):
+        return texts.cast(pl.Float64, strict=False)
+    if there.str.contains("^(?i)(true|false)$").all():
+        return texts.str.to_lowercase() == "true"
+    if there.str.contains(NUMERIC).sum() < MOSTLY * len(there):
+        return column.values
     return texts.cast(pl.Int64) if there.str.contains(WHOLE).all() else numbers(column)
 
 

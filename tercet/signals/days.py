@@ -25,6 +25,7 @@ BOOK_SIZES: Final = ((4096, 65536), (4096, 1 << 20))  # levels and orders; one s
 ROWS: Final = 8192  # written at a time
 DAY_NS: Final = 86_400 * SECOND
 BUCKETS_A_DAY: Final = 500
+MOST_ROWS: Final = 20_000_000  # of one table, 15 GB
 MOST_LOTS: Final = 2**40  # of one event: sums of a day stay exact
 _UNITS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND}
 
@@ -51,9 +52,17 @@ def features_of(day: Day, settings: Settings | None = None, **changes: Any) -> p
     """The feature rows of a stored day: event_time, known_time, bid, ask, mid2 and a column for each of FEATURES.
 
     changes: fields of Settings, such as every="100ms". Raises BadInput for events that cannot be, and where more orders rest at once
-    than the largest book holds.
+    than the largest book holds, or more than MOST_ROWS would be written (`rows_of` has no such limit).
     """
+    kind, every = sampling(_changed(settings, changes).every)
+    if kind == BY_CLOCK and (rows := _span(day) // every) > MOST_ROWS:
+        raise BadInput(f"every was {every} ns, {rows} rows of this day; expected {MOST_ROWS} at most")
     return pl.concat(list(rows_of(day, settings, **changes)))
+
+
+def _span(day: Day) -> int:
+    """From the day's first event to its last, ns."""
+    return int(day.events["time"][-1]) - int(day.events["time"][0]) if len(day.events) else 0
 
 
 def rows_of(day: Day, settings: Settings | None = None, **changes: Any) -> Iterator[pl.DataFrame]:
@@ -161,8 +170,8 @@ def new_state(settings: Settings, hours: Session) -> Any:
         raise BadInput(f"sweep_lots was {settings.sweep_lots}; expected a number of lots, or 0")
     if settings.bucket_lots < 0:
         raise BadInput(f"bucket_lots was {settings.bucket_lots}; expected a number of lots, or 0")
-    if settings.latency_ns < 0:
-        raise BadInput(f"latency_ns was {settings.latency_ns}; expected 0 or more")
+    if not 0 <= settings.latency_ns <= DAY_NS:
+        raise BadInput(f"latency was {settings.latency_ns} ns; expected 0 to a day")
     params.bucket_lots = settings.bucket_lots or (max(1, round(float(curve[-1]) / BUCKETS_A_DAY)) if curve[-1] > 0 else 0)
     params.weights[:], params.curve[:], params.sweep_lots = weights, curve, settings.sweep_lots
     return state

@@ -118,7 +118,7 @@ def _parquet(path: str | Path, data: bytes) -> pl.DataFrame:
         if type(error).__name__ != "PanicException":
             raise
         raise BadInput(wrong) from error
-    frame = frame.rename(_cleaned(path, frame.columns))
+    frame = frame.rename(_cleaned(path, frame.columns)).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     return frame.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW))
 
 
@@ -157,10 +157,13 @@ def _delimited(path: str | Path, text: str) -> pl.DataFrame:
     rows = [number for number, line in enumerate(lines, 1) if line.strip(" ,;\t")]
     if len(rows) < len(lines):
         lines = [lines[number - 1] for number in rows]
-    if lines[0].lstrip().startswith(("<", "{", "[")):
+    if lines[0].lstrip().startswith(("<", "{", "[")) and not re.match(r"\s*<\w+>[,;\t|]", lines[0]):  # MetaTrader's <DATE>
         raise BadInput(f"{path}: {EXPECTED}, found HTML or JSON that begins with {lines[0].strip()[:40]!r}")
     separator = _separator(lines)
     head = [cell.strip() for cell in next(csv.reader([lines[0]], delimiter=separator))]
+    if len(head) == 1 and any(mark in line for line in lines[1:4] for mark in SEPARATORS):
+        told = f"expected the names of columns, found {lines[0].strip()[:60]!r}"
+        raise at_row(path, rows[0], f"{told}: delete what stands before the line of names")
     lines, rows, head = _three_headers(path, lines, rows, head, separator)
     _refuse_no_names(path, rows[0], head)
     body = "\n".join(lines[1:])
@@ -218,9 +221,9 @@ def _refuse_no_names(path: str | Path, row: int, head: list[str]) -> None:
 
 def _cleaned(path: str | Path, names: list[str]) -> dict[str, str]:
     """Names without blanks, quotes and marks around them; BadInput where two are the same."""
-    cleaned = {name: name.strip(" \t\ufeff\"'\xa0") for name in names}
+    cleaned = {name: name.strip(" \t\ufeff\"'\xa0<>") for name in names}
     if len(cleaned) < len(names) or len(set(cleaned.values())) < len(names):
-        told = [name.strip(" \t\ufeff\"'\xa0") for name in names]
+        told = [name.strip(" \t\ufeff\"'\xa0<>") for name in names]
         twice = next(name for name in told if told.count(name) > 1)
         raise BadInput(f"{path}: two columns are called {twice!r}; expected a name each")
     return cleaned

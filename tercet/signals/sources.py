@@ -141,7 +141,7 @@ def user_table(
         raise BadInput(f"{path}: the columns did not say what {missing[0]} is; expected {EVENT}, {KNOWN} and {list(names)} among {wanted}")
     if unit is not None and unit not in UNITS:
         raise BadInput(f"{path}: unit was {unit!r}; expected one of {', '.join(UNITS)}")
-    read = _named(path, tuple(dict.fromkeys(wanted.values())))
+    read = _named(path, tuple(dict.fromkeys(wanted.values())), usual=False)
     clocks = {EVENT: event_at, KNOWN: known_at}
     made = []
     for name, source in wanted.items():
@@ -160,23 +160,23 @@ def _whole(column: Column, times: pl.Series) -> pl.Series:
     return times
 
 
-def _named(path: str | Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """These columns of a file, and ROW; capitals and usual other names will do."""
+def _named(path: str | Path, columns: tuple[str, ...], *, usual: bool = True) -> pl.DataFrame:
+    """These columns of a file, and ROW; capitals do not matter, and where `usual` other usual names will do."""
     frame = read_columns(path)
-    found = {name: find_column(frame.columns, name) for name in columns}
+    found = {name: find_column(frame.columns, name, usual=usual) for name in columns}
     if missing := [name for name, there in found.items() if there is None]:
         listed = [name for name in frame.columns if name != ROW]
         raise BadInput(f"{path} has no column {', '.join(missing)}; expected it among {listed}")
     return frame.select(*(pl.col(there).alias(name) for name, there in found.items() if there is not None), ROW)
 
 
-def find_column(there: Iterable[str], name: str) -> str | None:
-    """What a file calls `name`: that, or that in other capitals, or another usual name of it; None where it has no such column."""
+def find_column(there: Iterable[str], name: str, *, usual: bool = True) -> str | None:
+    """What a file calls `name`: that, or that in other capitals, or (`usual`) another usual name of it; None where there is none."""
     listed = list(there)
     if name in listed:
         return name
     lower = {one.lower(): one for one in reversed(listed)}
-    others = DATES if name == "date" else NAMES.get(name, ())
+    others = () if not usual else DATES if name == "date" else NAMES.get(name, ())
     return next((lower[one] for one in (name.lower(), *others) if one in lower), None)
 
 

@@ -19,6 +19,7 @@ DAYS: Final = (-25_567, 84_370)  # the same, since 1970
 SECONDS: Final = (315_532_800, 7_258_118_400)  # 1980 to 2200; numbers of a unit lie between them
 SERIAL: Final = (29_221, 109_575)  # days since 1899-12-30, as spreadsheets count: 1980 to 2200
 SERIAL_1970: Final = 25_569
+TIMED: Final = r"^(.*\d),? (\d{1,2}:\d{2}(?::\d{2})?)$"  # a date written in another way, and a time
 DATE: Final = r"\d{4}-\d{2}-\d{2}"
 CLOCK: Final = DATE + r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?"
 OFFSET: Final = r" ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
@@ -231,10 +232,12 @@ def _parsed(column: Column) -> pl.Series:
         return _zoned(column)
     if there.str.contains(r"^\d{1,19}(\.\d*)?$").all():
         return texts.cast(pl.Float64) if there.str.contains(".", literal=True).any() else _whole(column)
-    found = [days for form in WRITTEN if (days := texts.str.to_date(form, strict=False)).null_count() == texts.null_count()]
-    if found and all((found[0] == other).all() for other in found[1:]):
-        return found[0]
-    raise _unread(column, twice=bool(found))
+    timed = bool(there.str.contains(TIMED).all())
+    dates = texts.str.replace(TIMED, "$1") if timed else texts
+    found = [days for form in WRITTEN if (days := dates.str.to_date(form, strict=False)).null_count() == texts.null_count()]
+    if not found or not all((found[0] == other).all() for other in found[1:]):
+        raise _unread(column, twice=bool(found))
+    return _clocks(column.holding(found[0].cast(pl.String) + " " + texts.str.extract(TIMED, 2).str.zfill(5))) if timed else found[0]
 
 
 def _whole(column: Column) -> pl.Series:
