@@ -30,9 +30,9 @@ FILES = {
     "orders/judge": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
     "orders/exposure": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
     "orders/ledger": (PLAIN, "tests/test_ledger.py"),
-    "signals/walkforward": (PLAIN, "tests/test_walkforward.py"),
-    "signals/scores": (PLAIN, "tests/test_judge.py"),
-    "signals/samples": (PLAIN, "tests/test_walkforward.py tests/test_mirror.py tests/test_deciding.py"),
+    "signals/walkforward": (PLAIN, "tests/test_folds.py"),
+    "signals/scores": (PLAIN, "tests/test_scores.py"),
+    "signals/samples": (PLAIN, "tests/test_folds.py"),
     "envs/rewards": (COMPILED, "tests/test_envs.py -k reward"),
     "risk/posture": (PLAIN, "tests/test_posture.py"),
 }
