@@ -133,7 +133,9 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     lifetime: Lifetime = Lifetime.DAY
     expires: int | None = None
     parent: str | None = None
-    short: bool = False
+    short: bool = False  # the mark of a sale of what is not held
+    trader: str = ""  # who answers for it
+    algorithm: str = ""  # what decided it
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,6 +326,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     own: int
     theirs: int
     time: int
+    of: str = "position"  # in lots; or "orders": how many are the same, of how many
 
 
 class Mandate(msgspec.Struct, frozen=True, kw_only=True):

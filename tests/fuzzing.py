@@ -199,10 +199,11 @@ def write_panel(folder: Path) -> None:
 
 def write_gate(folder: Path) -> None:
     """The example's limits, and some of its cases."""
-    from tercet.bench import gauntlet
+    from tercet.bench.gauntlet import LIMITS
+    from tercet.bench.gauntlet_conduct import all_cases
 
-    (folder / "limits.toml").write_text(gauntlet.LIMITS)
-    cases = gauntlet.order_cases() + gauntlet.state_cases()
+    (folder / "limits.toml").write_text(LIMITS)
+    cases = all_cases()
     (folder / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases[::8]))
 
 

@@ -269,7 +269,7 @@ def test_hours_of_this_day_that_a_policy_learned_from_are_told_with_the_parents_
     chosen = plan(where, 40, "10", MINUTE, "both", 0)
     there = sum(parent.start < 35 * MINUTE for parent in chosen.parents)
     (said,) = known_already([by_name("pov"), knowing(Seen(where.name, "", 0.0, 0.5))], where, chosen)
-    expected = f"agent: learned from this day, and was chosen by it, from 00:05:00 to 00:35:00: {there} of 40 parents lie there"
+    expected = f"agent: was trained and validated on this day, from 00:05:00 to 00:35:00: {there} of 40 parents lie there"
     assert said == f"{expected}; expected another day"
     assert known_already([knowing(Seen("history:elsewhere", checksum(where), 0.0, 0.5))], where, chosen) == [said]
     assert known_already([knowing(Seen("history:elsewhere", "0" * 16, 0.0, 0.5))], where, chosen) == []
@@ -285,7 +285,7 @@ def test_a_policy_file_knows_the_days_of_its_lineage_up_to_its_test() -> None:
 
 def test_what_has_seen_the_day_is_warned_of_in_the_run(result: Any) -> None:
     done = run(result.market, result.plan, [knowing(Seen(result.market.name, "", *SEEN_SHARES))], Settings(threads=1))
-    assert any("agent: learned from this day" in warning for warning in done.warnings)
+    assert any("agent: was trained and validated on this day" in warning for warning in done.warnings)
 
 
 # Absurd terms -------------------------------------------------------------------------------------------------------------------------
@@ -320,5 +320,5 @@ def test_a_seed_that_no_simulation_can_take_is_refused() -> None:
 def test_a_day_within_whose_hours_no_window_fits_is_refused(days: dict[str, Path]) -> None:
     from tercet.cli.withinday import intraday
 
-    with pytest.raises(BadInput, match=r"there were 0 windows of 90000 s to be asked about; expected 30 or more .* a shorter horizon"):
+    with pytest.raises(BadInput, match=r"horizon was 25h.*; expected 30 windows or more"):
         intraday(Judging(days["good"], None, None, None, None, None, lambda what: None, "25h"))

@@ -47,7 +47,7 @@ def test_the_largest_order_shrinks_and_the_refusal_says_why(state: State) -> Non
     assert isinstance(tried.check(child(1, lots=100), CLOCK), Approved)
     answer = tried.check(child(2, lots=int(share * LOTS) + 10), CLOCK)
     assert (answer.rule, answer.limit, answer.was) == ("largest_quantity", share * LOTS, share * LOTS + 10)
-    assert answer.text.endswith(f"under the posture {state.name}")
+    assert answer.text.endswith(f"(under the posture {state.name})")
     told = [one for one in heard if isinstance(one, Alert)]
     assert [one.rule for one in told] == ["limits_change"]
     assert f"child {share:g}" in told[0].text

@@ -109,6 +109,22 @@ def test_a_changed_row_is_named_and_another_format_refused(url: str) -> None:
         open_journal(url)
 
 
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "CREATE RULE nothing AS ON INSERT TO tercet_rows DO INSTEAD NOTHING",
+        "CREATE TRIGGER once BEFORE INSERT ON tercet_rows FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    ],
+)
+def test_what_other_hands_have_planted_on_the_tables_is_seen(url: str, planted: str) -> None:
+    with open_journal(url) as journal:
+        journal.append([child("a")]).result()
+    do(url, planted.replace("BEFORE INSERT", "BEFORE UPDATE"))
+    for opening in (open_journal, verify, recover):
+        with pytest.raises(Damaged, match=r"expected the tables of a journal and nothing else, found (rule nothing|trigger once)"):
+            opening(url)
+
+
 def test_a_killed_process_loses_nothing_that_was_told_durable(url: str) -> None:
     code = """if True:
         import os, signal, sys
@@ -148,5 +164,5 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "tercet.orders.postgres", raising=False)
-    with pytest.raises(TercetError, match=r"tercet\[postgres\]"):
+    with pytest.raises(TercetError, match="the extra 'postgres'"):
         open_journal("postgresql://localhost/x")

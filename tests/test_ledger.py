@@ -440,3 +440,225 @@ def test_a_wish_told_twice_is_one_wish(wish: Child | Cancel | Replace) -> None:
     ledger.fold(wish)
     assert ledger.orders["c"].state is state
     assert len(ledger.orders["c"].replacements) == (1 if wish is REPLACE else 0)
+
+
+# Each branch by hand ---------------------------------------------------------------------------------------------------------------
+
+OTHER = msgspec.structs.replace(CHILD, id="d")
+
+
+def states(ledger: Ledger) -> dict[str, OrderState]:
+    return {id: order.state for id, order in ledger.orders.items()}
+
+
+def test_a_symbol_is_blocked_until_the_last_of_its_orders_is_answered_for() -> None:
+    ledger = after(H.ACCEPTED, H.FILLED, H.CANCEL_ASKED, H.CANCEL_REJECTED)  # whatever else happens counts for nothing
+    assert not ledger.blocked("A")
+    for id in ("d", "e", "f"):
+        ledger.sent(msgspec.structs.replace(CHILD, id=id))
+        ledger.timed_out(id)
+        ledger.timed_out(id)
+    ledger.sent(msgspec.structs.replace(CHILD, id="b", symbol="B"))
+    for id in ("d", "e", "f"):
+        assert ledger.blocked("A")
+        assert next(order.id for order in ledger.unknown()) == id
+        ledger.report(say(H.ACCEPTED, f"answer {id}", order=id))
+        ledger.report(say(H.FILLED, f"fill {id}", order=id))
+    assert not ledger.blocked("A")
+    assert not ledger.blocked("B")
+    ledger.timed_out("b")
+    assert (ledger.blocked("A"), ledger.blocked("B")) == (False, True)
+
+
+def test_a_time_out_of_a_replace_that_has_ended_says_nothing_about_its_order() -> None:
+    ledger = after(H.ACCEPTED, H.REPLACE_ASKED, Cancel(id="x", target="r", time=2), say(H.CANCELED, "x1", order="r"))
+    before = states(ledger)
+    ledger.timed_out("r")
+    assert states(ledger) == before == {"c": S.PENDING_REPLACE, "r": S.CANCELED}
+    assert not ledger.blocked("A")
+
+
+def test_a_time_out_of_a_cancel_is_one_of_its_order() -> None:
+    ledger = after(H.ACCEPTED, H.CANCEL_ASKED)
+    ledger.timed_out("x")
+    assert states(ledger) == {"c": S.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("order", "replaces", "stand"),
+    [
+        ("r", "c", (S.REPLACED, S.NEW)),
+        ("r", None, (S.REPLACED, S.NEW)),
+        ("r", "nobody", (S.REPLACED, S.NEW)),
+        ("by hand", "c", (S.REPLACED, S.PENDING_NEW)),
+        ("by hand", None, (S.PENDING_REPLACE, S.PENDING_NEW)),
+        ("by hand", "nobody", (S.PENDING_REPLACE, S.PENDING_NEW)),
+    ],
+)
+def test_a_venue_names_what_was_replaced_or_what_replaces_it(order: str, replaces: str | None, stand: tuple[S, S]) -> None:
+    ledger = after(H.ACCEPTED, H.REPLACE_ASKED)
+    assert ledger.report(say(H.REPLACED, "e", order=order, replaces=replaces))
+    assert tuple(states(ledger).values()) == stand
+    assert list(ledger.foreign) == ([order] if order == "by hand" else [])
+
+
+@pytest.mark.parametrize(
+    ("refused", "stand"),
+    [
+        (["c"], (S.PENDING_REPLACE, S.REJECTED, S.PENDING_NEW)),
+        (["c", "c"], (S.NEW, S.REJECTED, S.REJECTED)),
+        (["s"], (S.PENDING_REPLACE, S.PENDING_NEW, S.REJECTED)),
+        (["s", "c"], (S.NEW, S.REJECTED, S.REJECTED)),
+        (["c", "c", "c"], (S.NEW, S.REJECTED, S.REJECTED)),
+    ],
+)
+def test_a_refusal_of_a_replace_is_of_the_one_that_it_names_or_of_the_oldest(refused: list[str], stand: tuple[S, ...]) -> None:
+    ledger = after(H.ACCEPTED, H.REPLACE_ASKED, Replace(id="s", target="c", lots=20, time=2))
+    for number, order in enumerate(refused):
+        ledger.report(say(H.REPLACE_REJECTED, f"no {number}", order=order, time=number))
+    assert tuple(states(ledger).values()) == stand
+
+
+def test_a_refusal_of_what_nobody_asked_for_changes_nothing() -> None:
+    ledger = after(H.ACCEPTED, H.FILLED)
+    assert ledger.report(say(H.REPLACE_REJECTED, "no"))
+    assert ledger.report(say(H.CANCEL_REJECTED, "nor"))
+    assert states(ledger) == {"c": S.PARTIALLY_FILLED}
+
+
+@pytest.mark.parametrize(
+    ("child", "fine"),
+    [({"lots": 1}, True), ({"lots": 0}, False), ({"lots": -1}, False), ({"side": 1}, True), ({"side": -1}, True)]
+    + [({"side": side}, False) for side in (0, 2, -2)],
+)
+def test_a_child_has_a_side_and_a_lot(child: dict[str, int], fine: bool) -> None:
+    ledger = a_ledger()
+    if fine:
+        assert ledger.sent(msgspec.structs.replace(CHILD, **child)).state is S.PENDING_NEW
+        return
+    with pytest.raises(BadInput, match="expected side 1 or -1 and 1 lot or more, found side"):
+        ledger.sent(msgspec.structs.replace(CHILD, **child))
+    assert ledger.orders == {}
+    assert ledger.open_lots("acc", "A") == (0, 0)
+
+
+@pytest.mark.parametrize(("lots", "fine"), [(1, True), (0, False), (-1, False)])
+def test_a_replace_asks_for_a_lot_or_more(lots: int, fine: bool) -> None:
+    ledger = after(H.ACCEPTED)
+    wish = Replace(id="r", target="c", lots=lots, time=1)
+    if fine:
+        assert ledger.replace_asked(wish).child.lots == 1
+    else:
+        with pytest.raises(BadInput, match="expected 1 lot or more"):
+            ledger.replace_asked(wish)
+        assert states(ledger) == {"c": S.NEW}
+
+
+def test_a_replacement_begins_with_all_that_its_order_has() -> None:
+    order = after(say(H.FILLED, "f", lots=30, price=90.0), say(H.BUSTED, "b", refers_to="f"), say(H.FILLED, "g", lots=20, price=95.0))
+    new = order.replace_asked(REPLACE)
+    assert (new.filled, new.inherited, new.paid, new.executed) == (20, 20, 1900.0, 50)
+    assert (new.child.id, new.child.time, new.before, new.chain) == ("r", 1, order.orders["c"], order.orders["c"].chain)
+    assert new.chain.orders == [order.orders["c"], new]
+    assert order.orders["c"].replacements == [new]
+
+
+def test_wishes_and_reports_are_folded_by_what_they_are() -> None:
+    ledger = Ledger()
+    for message in (CHILD, say(H.ACCEPTED), REPLACE, CANCEL):
+        ledger.fold(message)
+    assert states(ledger) == {"c": S.PENDING_CANCEL, "r": S.PENDING_NEW}
+
+
+def test_money_is_that_of_a_tick_on_a_lot_of_its_instrument() -> None:
+    ledger = Ledger([Instrument("A", tick_size="0.05", lot_size="20"), Instrument("B", tick_size="0.01", lot_size="0.5")])
+    for symbol, value in (("A", 1.0), ("B", 0.005)):
+        ledger.report(say(H.FILLED, symbol, order=symbol, symbol=symbol, lots=3, price=7.0, fee=0.25))
+        position = ledger.position("acc", symbol)
+        assert (position.value, position.cash, position.fees, position.average) == (value, pytest.approx(-21.0 * value - 0.25), 0.25, 7.0)
+    assert list(ledger.positions()) == [("acc", "A"), ("acc", "B")]
+    assert list(ledger.strategies()) == [("", "A"), ("", "B")]
+
+
+def test_of_what_nobody_traded_there_is_nothing() -> None:
+    ledger = a_ledger()
+    assert (ledger.lots("acc", "A"), ledger.open_lots("acc", "A"), ledger.position("acc", "A").lots) == (0, (0, 0), 0)
+    assert ledger.positions() == ledger.strategies() == {}
+    ledger.sent(CHILD)
+    assert list(ledger.positions()) == [("acc", "A")]  # it may be bought
+    ledger.report(say(H.REJECTED))
+    assert ledger.positions() == ledger.strategies() == {}
+
+
+def test_sides_are_open_apart() -> None:
+    ledger = after(H.ACCEPTED)
+    ledger.sent(msgspec.structs.replace(OTHER, side=-1, lots=30))
+    assert ledger.open_lots("acc", "A") == (100, 30)
+    ledger.report(say(H.FILLED, "f", order="d", side=-1, lots=10))
+    assert ledger.open_lots("acc", "A") == (100, 20)
+    assert ledger.lots("acc", "A") == -10
+
+
+def test_reports_that_came_before_their_order_are_its_own_where_they_fit_and_foreign_where_not() -> None:
+    ledger = a_ledger()
+    fits, amends = say(H.FILLED, "f", lots=30), say(H.CORRECTED, "k", refers_to="f", lots=20, price=90.0)
+    others = say(H.FILLED, "g", lots=7, account="other"), say(H.FILLED, "h", lots=5, side=-1)
+    for report in (fits, others[0], say(H.SUSPENDED, "s"), amends, others[1]):
+        assert ledger.report(report)
+    assert ledger.foreign["c"] == [fits, others[0], say(H.SUSPENDED, "s"), amends, others[1]]
+    order = ledger.sent(CHILD)
+    assert ledger.foreign == {"c": list(others)}
+    assert (order.state, order.filled, order.executed, order.paid) == (S.SUSPENDED, 20, 30, 1800.0)
+    assert (ledger.lots("acc", "A"), ledger.lots("other", "A")) == (15, 7)
+    assert ledger.strategies()["s", "A"].lots == 20
+
+
+def test_a_report_by_a_cancels_id_is_about_its_order() -> None:
+    ledger = after(H.ACCEPTED)
+    ledger.report(say(H.FILLED, "early", order="x", lots=10))
+    assert list(ledger.foreign) == ["x"]
+    ledger.cancel_asked(CANCEL)
+    assert not ledger.foreign
+    assert (ledger.orders["c"].filled, ledger.orders["c"].executed) == (10, 10)
+    ledger.report(say(H.FILLED, "late", order="x", lots=5))
+    ledger.report(say(H.CANCELED, "done", order="x"))
+    assert (ledger.orders["c"].state, ledger.orders["c"].filled) == (S.CANCELED, 15)
+    assert list(ledger.orders) == ["c"]
+
+
+def test_a_correction_moves_a_fill_to_the_account_that_it_names_where_there_is_no_order() -> None:
+    ledger = a_ledger()
+    ledger.report(say(H.FILLED, "f", order="by hand", strategy="p"))
+    ledger.report(say(H.CORRECTED, "k", order="by hand", refers_to="f", account="other", strategy="q", lots=30))
+    assert (ledger.lots("acc", "A"), ledger.lots("other", "A")) == (0, 30)
+    assert [(key, position.lots) for key, position in ledger.strategies().items()] == [(("q", "A"), 30)]
+    ledger.report(say(H.BUSTED, "b", order="by hand", refers_to="k", account="other"))
+    assert ledger.positions() == {}
+
+
+def test_two_fills_that_are_one_count_once() -> None:
+    """A correction of a correction comes before the one that ties it to its fill."""
+    ledger = after(say(H.FILLED, "f", lots=10), say(H.CORRECTED, "k2", refers_to="k1", lots=30, time=3))
+    assert ledger.lots("acc", "A") == 40
+    ledger.report(say(H.CORRECTED, "k1", refers_to="f", lots=20, time=2))
+    assert (ledger.lots("acc", "A"), ledger.orders["c"].filled, ledger.orders["c"].paid) == (30, 30, 3000.0)
+    assert ledger.orders["c"].executed == 10
+
+
+def test_of_two_words_on_a_pause_the_one_that_was_reported_later_counts() -> None:
+    ledger = after(say(H.DONE_FOR_DAY, "d", time=5), say(H.RESUMED, "r", time=5), say(H.SUSPENDED, "s", time=4))
+    assert ledger.orders["c"].state is S.NEW
+    ledger.report(say(H.SUSPENDED, "z", time=5))
+    assert ledger.orders["c"].state is S.SUSPENDED
+    assert ledger.orders["c"].paused_at == (5, "z")
+
+
+def test_only_what_was_overfilled_under_its_own_id_is_listed() -> None:
+    ledger = after(say(H.FILLED, "f", lots=100))
+    assert ledger.overfilled() == []
+    ledger.sent(OTHER)
+    ledger.report(say(H.FILLED, "g", order="d", lots=101))
+    assert [order.id for order in ledger.overfilled()] == ["d"]
+    assert ledger.orders["d"].open_lots == 0
+    ledger.report(say(H.BUSTED, "b", order="d", refers_to="g"))
+    assert ledger.overfilled() == []

@@ -230,7 +230,7 @@ def known_already(policies: Sequence[Policy], market: Market, plan: Plan) -> lis
             there = sum(parent.start < end and parent.end > begin for parent in plan.parents)
             hours = f"{clock(begin, market.tz)[:8]} to {clock(end, market.tz)[:8]}"
             met = f"{there} of {len(plan.parents)} parents lie there"
-            said.append(f"{policy.name}: learned from this day, and was chosen by it, from {hours}: {met}; expected another day")
+            said.append(f"{policy.name}: was trained and validated on this day, from {hours}: {met}; expected another day")
     return said
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tercet.backtest.markets import Market, market
 from tercet.backtest.parents import Plan, duration, plan
 from tercet.backtest.runner import Settings, run
-from tercet.bench.gauntlet import LIMITS, NS, ORDER, order_cases, state_cases
+from tercet.bench.gauntlet import LIMITS, NS, ORDER
+from tercet.bench.gauntlet_conduct import all_cases
 from tercet.execution.policy import Policy
 from tercet.execution.schedules import POLICIES, by_name
 from tercet.messages import Approved, Child, Happening, Report
@@ -26,7 +27,7 @@ PARENTS, ROUNDS = 100, 5  # of a backtest; its first round compiles
 
 def measure() -> dict[str, float]:
     """The gauntlet's cases, how many rogue ones passed and how many legitimate ones did not; microseconds of an approval."""
-    found = list(answers(parse(LIMITS), order_cases() + state_cases()))
+    found = list(answers(parse(LIMITS), all_cases()))
     micros = timed()
     return {
         "gate.cases": float(len(found)),
@@ -60,7 +61,8 @@ def unbound(symbol: str) -> Limits:
     for name, value in leaves(parse(text)):
         kept = name.endswith((".fx", ".multiplier", ".adv", ".least_lots", ".least_action")) or name.startswith("windows.")
         if isinstance(value, int | float) and not isinstance(value, bool) and not kept and name != "version":
-            wide[name] = 1.0 if name.endswith(("_share", "collar", "far")) else 1024 if isinstance(value, int) else math.inf
+            bounded = 1.0 if name.endswith(("_share", ".collar", ".far")) else math.inf
+            wide[name] = 1024 if isinstance(value, int) else bounded
     for name in ("lots", "position", "firm_position"):
         wide[f"instrument.{symbol}.{name}"] = 10**9
     return changed(parse(text), wide | {"windows.duplicates_s": 0.0, f"instrument.{symbol}.adv": math.inf})
@@ -93,5 +95,5 @@ def timed() -> NDArray[np.float64]:
         answer = gate.check(child, now)
         micros[number] = (time.perf_counter_ns() - began) / 1e3
         assert isinstance(answer, Approved), answer
-        gate.hear(Report(exec_id="", order=child.id, happening=Happening.CANCELED, time=now, symbol="ONE", account="A1", side=1))
+        gate.hear(Report(exec_id=f"c{number}", order=child.id, happening=Happening.CANCELED, time=now, symbol="ONE", account="A1", side=1))
     return micros[CHECKS // 10 :]

@@ -9,6 +9,7 @@ NS: Final = 1_000_000_000
 LIMITS: Final = """
 version = 1
 people = ["ann", "bob", "cy"]
+restricted = ["FIVE"]
 
 [windows]
 messages_s = 1.0
@@ -43,9 +44,9 @@ messages = 40
 
 [strategy.alpha]
 desk = "cash"
-accounts = ["A1"]
+accounts = ["A1", "C9"]
 venues = ["XV"]
-symbols = ["ONE", "TWO"]
+symbols = ["ONE", "TWO", "FOUR"]
 gross = 200e3
 net = 150e3
 loss = 2e3
@@ -72,6 +73,33 @@ open_orders = 5
 open_value = 150e3
 messages = 20
 repeats = 3
+
+[strategy.maker]
+desk = "cash"
+accounts = ["A1"]
+venues = ["XV"]
+symbols = ["ONE"]
+traders = ["tess"]
+algorithms = ["quoter"]
+gross = 200e3
+net = 150e3
+loss = 2e3
+halt_loss = 4e3
+drawdown = 3e3
+open_orders = 5
+open_value = 150e3
+messages = 20
+notional = 50e3
+order_to_trade = 100.0
+cancels = 10
+rejects = 3
+traded = 500
+short = true
+repeats = 30
+
+[account.C9]
+credit = 100e3
+capital = 60e3
 
 [instrument.ONE]
 tick_size = "0.01"
@@ -101,6 +129,22 @@ adv = 100e3
 adv_share = 0.005
 volume_share = 0.25
 located = 5000
+
+[instrument.FOUR]
+tick_size = "0.01"
+lots = 1000
+value = 90e3
+collar = 0.05
+far = 0.2
+drift = 0.02
+position = 3000
+firm_position = 5000
+adv = 100e3
+adv_share = 0.02
+volume_share = 0.25
+jump = 0.05
+spread = 0.02
+close_collar = 0.1
 
 [model.net]
 distance = 3.0
@@ -134,6 +178,7 @@ def _line(name: str, order: dict[str, Any], state: dict[str, Any], expect: dict[
 
 
 MISSING: Final = object()
+SHORT: Final = {"side": -1, "short": True}
 MARKET: Final = {"kind": "market", "price": MISSING}
 
 
@@ -175,7 +220,7 @@ def order_cases() -> list[dict[str, Any]]:
         ),
         case("price_collar", ORDINARY, {"price": 150.0}, {"price": 101.0}),
         case("price_collar", "50% off", {"price": 50.0}, {"price": 99.0}),
-        case("price_collar", "sell far below", {"side": -1, "price": 80.0}, {"side": -1, "price": 99.0}),
+        case("price_collar", "sell far below", SHORT | {"price": 80.0}, SHORT | {"price": 99.0}),
         case("price_collar", EDGE, {"price": 105.01}, {"price": 105.0}),
         case("conformity", "price that is no number", {"price": float("nan")}, {"price": 100.0}),
         case("conformity", "missing price", {"price": MISSING}, {"price": 100.0}),
@@ -194,14 +239,14 @@ def order_cases() -> list[dict[str, Any]]:
         case("position", ORDINARY, {"lots": 400}, {"lots": 100}, held(1000)),
         case("position", EDGE, {"lots": 210}, {"lots": 200}, held(900) | {"open_orders": [resting(1, 100, 99.0)]}),
         case("position", "firm", {"lots": 210}, {"lots": 200}, held(600, beta=700)),
-        case("position", "short", two | {"side": -1, "lots": 210}, two | {"side": -1, "lots": 200}, held(0, two=-2800)),
+        case("position", "short", two | SHORT | {"lots": 210}, two | SHORT | {"lots": 200}, held(0, two=-2800)),
         case("exposure", ORDINARY, {"lots": 600}, {"lots": 100}, held(0, two=3000), {}),
         case("exposure", EDGE, {"lots": 510}, {"lots": 500}, held(0, two=2000)),
         case(
             "exposure",
             "gross",
-            two | {"side": -1, "lots": 100},
-            two | {"side": -1, "lots": 10},
+            two | SHORT | {"lots": 100},
+            two | SHORT | {"lots": 10},
             held(1000, two=-1980),
         ),
         case("daily_loss", ORDINARY, {}, state={"profits": {"alpha": -4500}}, twin_state={"profits": {"alpha": -500}}),
@@ -234,8 +279,8 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case(
             "self_match",
             "another strategy",
-            {"side": -1, "price": 100.0},
-            {"side": -1, "price": 100.01},
+            SHORT | {"price": 100.0},
+            SHORT | {"price": 100.01},
             {"open_orders": [resting(1, 50, 100.0, "beta")]},
         ),
         case(
@@ -249,7 +294,7 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case("permissions", ORDINARY, {"strategy": "beta", "symbol": "TWO", "price": 50.0}, {"strategy": "beta"}),
         case("permissions", "side", {"strategy": "beta", "side": -1}, {"strategy": "beta"}),
         case("permissions", EDGE, {"side": -1, "lots": 310, "short": True}, {"side": -1, "lots": 300, "short": True}),
-        case("permissions", "short by others", {"side": -1, "lots": 410}, {"side": -1, "lots": 400}, held(100)),
+        case("permissions", "short by others", SHORT | {"lots": 410}, SHORT | {"lots": 400}, held(100)),
         case("permissions", "unknown strategy", {"strategy": "gamma"}, {}),
         case("permissions", "unknown account", {"account": "A2"}, {}),
         case("permissions", "unknown venue", {"venue": "XX"}, {}),
@@ -279,11 +324,11 @@ def later_controls(two: dict[str, Any], many: list[Any], parent: dict[str, Any])
         case("conformity", "no id", {"id": ""}, {}),
         case("conformity", BROKEN, {"side": None}, {"side": 1}),
         case("reduce_only", ORDINARY, {}, {"side": -1}, reducing(200)),
-        case("reduce_only", EDGE, {"side": -1, "lots": 210}, {"side": -1, "lots": 200}, reducing(200)),
+        case("reduce_only", EDGE, SHORT | {"lots": 210}, {"side": -1, "lots": 200}, reducing(200)),
         case(
             "reduce_only",
             "others may fill first",
-            {"side": -1},
+            SHORT,
             {"side": -1, "lots": 50},
             reducing(150) | sold,
         ),

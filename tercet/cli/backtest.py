@@ -205,7 +205,7 @@ def _costs(summary: dict[str, Any]) -> tuple[Table, Table]:
         verdict = f"{pair['difference_bps']:+.2f} {pair['verdict']}" if pair else ("void" if row["void"] or bad else "")
         costs.append((row["policy"], f"{row['is_bps']:.2f}", inside, f"{row['sd_bps']:.2f}", f"{row['cvar95_bps']:.2f}", verdict))
         parts.append((row["policy"], *(f"{row[name]:.2f}" if name.endswith("bps") else f"{row[name]:.0%}" for name in PARTS)))
-    heads = ("policy", "IS bps", "95% interval", "sd", "CVaR95", f"against {summary['baseline']}")
+    heads = ("policy", "IS bps", "95% interval", "sd", "CVaR95", f"against {summary['baseline']}" if against else "")
     return fitted(heads, costs, spare=SPARE, bad=bad), fitted(("policy", *PARTS.values()), parts, spare=("passive", "in time"), bad=bad)
 
 
@@ -223,6 +223,8 @@ def _show(summary: dict[str, Any]) -> None:
     if shown:
         console.print(f"IS bps where recorded hidden executions {does}: {', '.join(shown)}", highlight=False)
     fees = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in summary["fees"].items() if value)
+    if not summary["paired"] and len(summary["policies"]) > 1:
+        console.print(f"{summary['baseline']} is not among the policies: nothing is compared; --baseline names another", highlight=False)
     parents, blocks = summary["policies"][0]["parents"], summary["n_blocks"]
     console.print(f"{parents} parents in {blocks} blocks of time; fees in {summary['currency']}: {fees or 'none'}", highlight=False)
     for policy, rules in summary.get("refused", {}).items():

@@ -20,9 +20,10 @@ def register(app: typer.Typer) -> None:
 
 def example(cases: Annotated[bool, typer.Option("--cases", help="The gauntlet's cases, for `check`, instead of limits.")] = False) -> None:
     """Print a whole file of limits to begin with, or cases that try each control on it."""
-    from tercet.bench import gauntlet
+    from tercet.bench.gauntlet import LIMITS
+    from tercet.bench.gauntlet_conduct import all_cases
 
-    told = map(json.dumps, gauntlet.order_cases() + gauntlet.state_cases()) if cases else [gauntlet.LIMITS.strip()]
+    told = map(json.dumps, all_cases()) if cases else [LIMITS.strip()]
     typer.echo("\n".join(told))
 
 

@@ -44,6 +44,7 @@ class Execution(msgspec.Struct, frozen=True):
     lots: int
     price: float
     fee: float
+    account: str
     day: int  # when the day of losses ends in which it was counted
 
 
@@ -136,7 +137,12 @@ class Books:
             self._end(order, self._meant(report.order), self.firm.window_time(report.time))
         elif report.happening == Happening.REPLACED and self._new(report):
             self._replaced(report)
+        if report.happening == Happening.REJECTED and (sent := self._owner(report.order)):
+            exposure.count_reject(self.firm.scopes, self._place(sent.strategy), self.firm.window_time(report.time))
         self._settle(report)
+
+    def _place(self, strategy: str) -> int:
+        return self.firm.strategies.get(strategy, self.firm.strategies[FOREIGN])
 
     def _block(self, report: Report, fault: str) -> None:
         """What has come of the symbol is not what we think: nothing new goes until positions were compared."""
@@ -187,10 +193,14 @@ class Books:
             owner, counted = self._owner(known.reports.get(top, last).order), last.lots
             strategy = owner.strategy if owner else last.strategy
             named = strategy if strategy in self.firm.strategies else FOREIGN
-            self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee, self.firm.day_ends)
+            self._booked[top] = Execution(named, last.symbol, last.side, last.lots, last.price, last.fee, last.account, self.firm.day_ends)
             self._book(self._booked[top], 1)
         for execution, was in zip(before, profit, strict=True):
             self._settle_price(execution, was)
+        if fill:
+            asker = self._owner(report.order)
+            place = self._place(asker.strategy if asker else report.strategy)
+            exposure.count_trade(self.firm.scopes, place, report.lots, self.firm.window_time(report.time))
         if kept := self._keep([self._kept.pop(one) for one in tops if one in self._kept], last, report):
             self._kept[top] = kept
         more = counted - sum(execution.lots for execution in before)
@@ -267,6 +277,8 @@ class Books:
         fee = execution.fee * (traded.fx if traded else 1.0)
         terms = execution.side, sign * execution.lots, execution.price, sign * fee
         exposure.execute(firm.scopes, firm.instruments, firm.cells, *places, *terms)
+        client = firm.clients[firm.accounts.get(execution.account, 0)]
+        client["bought" if execution.side > 0 else "sold"] += sign * execution.lots * execution.price * firm.instruments[places[1]]["money"]
 
     def _end(self, order: str, id: str, now: int) -> None:
         """An order has ended, or under its own `id` the replacement that waits: without the venue's answer the other one may be working."""

@@ -9,8 +9,9 @@ in ticks ("tick"). docs/gate.md tells all of the state. What is not said is harm
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +20,21 @@ import msgspec
 from tercet.errors import BadInput, at_row
 from tercet.market.instruments import LARGEST_SIZE, Instrument
 from tercet.messages import Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
-from tercet.orders import supervision
+from tercet.orders import exposure, supervision
 from tercet.orders.checks import BROKEN, CONFORMITY, RULES
 from tercet.orders.clock import ALWAYS
+from tercet.orders.firm import DAY
 from tercet.orders.gate import Gate
-from tercet.orders.limits import Limits, changed
+from tercet.orders.limits import MOST_MESSAGES, Limits, changed
 
 CLOCK: Final = 1_700_000_000_000_000_000
 BEFORE: Final = 10_000_000_000  # ns: how long ago orders were placed that were open already
 PLENTY: Final = 10**9  # lots that traded, where nobody says
 APPROVED, REFUSED, DONE = "approved", "refused", "done"
+CASE: Final = ("name", "clock", "state", "order", "replace", "cancel", "command", "expect", "then")
+SHAPES: Final = {str: "a text", int: "whole ns since the epoch", dict: "an object"}
+PRICES: Final = {"price": "tick", "stop_price": "stop_tick"}
+MARK: Final = ("bid", "ask", "time", "phase", "band", "close", "before")
 KINDS: Final = {"order": Child, "replace": Replace, "cancel": Cancel}
 
 
@@ -49,17 +55,44 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def read(path: Path) -> list[dict[str, Any]]:
     """The cases of a file; raises BadInput naming the row that is none."""
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_bytes().decode("utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: expected a file of cases, found none") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: expected UTF-8 text, found byte {error.object[error.start]:#x} at place {error.start}") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise at_row(path, number, f"no JSON: {error}") from error
-        if not isinstance(row, dict) or not set(row) & {*KINDS, "command"}:
-            raise at_row(path, number, f"no case: expected an object with one of {', '.join((*KINDS, 'command'))}")
+        if fault := _no_case(row):
+            raise at_row(path, number, fault)
         rows.append({"name": f"row {number}", **row})
+    if not rows:
+        raise BadInput(f"{path}: expected cases, a JSON object a line, found none")
     return rows
+
+
+def _no_case(row: Any) -> str:
+    """What is wrong with the shape of a case, or of what comes then, in a sentence; empty where nothing is."""
+    steps = [name for name in (*KINDS, "command") if isinstance(row, dict) and name in row]
+    if len(steps) != 1 or not isinstance(row[steps[0]], dict):
+        return f"no case: expected an object with one of {', '.join((*KINDS, 'command'))}, itself an object"
+    if unknown := sorted(set(row) - {"name", "clock", "state", "expect", "then", *steps}):
+        return f"a case has {unknown[0]!r}; expected name, clock, state, {steps[0]}, expect and then{nearest(unknown[0], CASE)}"
+    for name, shape in (("name", str), ("clock", int), ("state", dict), ("expect", dict), ("then", dict)):
+        if name in row and (not isinstance(row[name], shape) or isinstance(row[name], bool)):
+            return f"{name} of a case was {row[name]!r:.80}; expected {SHAPES[shape]}"
+    return _no_case(row["then"]) if "then" in row else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A guess at what was meant, as the end of a sentence."""
+    near = get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def answers(limits: Limits, cases: list[dict[str, Any]]) -> Iterator[Answer]:
@@ -118,6 +151,9 @@ def _send(gate: Gate, limits: Limits, step: dict[str, Any], now: int) -> Approve
     kind = next(name for name in KINDS if name in step)
     try:
         given = {"time": now, **step[kind]}
+        if unknown := sorted(set(given) - {*KINDS[kind].__struct_fields__, *PRICES}):
+            fields = (*PRICES, *KINDS[kind].__struct_fields__)
+            raise BadInput(f"{kind} has {unknown[0]!r}; expected {', '.join(fields)}{nearest(unknown[0], fields)}")
         target = gate.books.open.get(str(given.get("target")))
         message = msgspec.convert(_in_ticks(limits, given, target.symbol if target else str(given.get("symbol"))), KINDS[kind])
     except (msgspec.ValidationError, BadInput, TypeError, ValueError, ArithmeticError) as error:
@@ -134,8 +170,8 @@ def _told(answer: Approved | Refused) -> dict[str, Any]:
 
 def _in_ticks(limits: Limits, order: dict[str, Any], symbol: str) -> dict[str, Any]:
     """An order with its prices in ticks of a symbol."""
-    found = {key: value for key, value in order.items() if key not in ("price", "stop_price")}
-    for price, tick in (("price", "tick"), ("stop_price", "stop_tick")):
+    found = {key: value for key, value in order.items() if key not in PRICES}
+    for price, tick in PRICES.items():
         if price in order:
             found[tick] = ticks(limits, symbol, order[price])
     return found
@@ -152,6 +188,13 @@ def ticks(limits: Limits, symbol: str, price: Any) -> int:
         return Instrument(symbol, traded.tick_size, traded.lot_size).tick(Decimal(str(price)))
     except InvalidOperation as error:
         raise BadInput(f"price was {price!r}; expected a number") from error
+
+
+def whole(count: Any, what: str) -> int:
+    """A count that is one; raises BadInput where it is none."""
+    if type(count) is not int or not 0 <= count <= MOST_MESSAGES:
+        raise BadInput(f"{what} were {count!r}; expected a whole number from 0 to {MOST_MESSAGES}")
+    return count
 
 
 class Scene:
@@ -184,6 +227,13 @@ class Scene:
 
     def _set_marks(self, marks: dict[str, Any]) -> None:
         for symbol, mark in marks.items():
+            if unknown := sorted(set(mark) - set(MARK)):
+                raise BadInput(f"the mark of {symbol} has {unknown[0]!r}; expected {', '.join(MARK)}{nearest(unknown[0], MARK)}")
+            if "before" in mark:
+                bid, ask = mark["before"]
+                self.firm.mark(symbol, self._tick(symbol, bid), self._tick(symbol, ask), mark.get("time", self.clock))
+            if "close" in mark:
+                self.firm.closed(symbol, ticks(self.limits, symbol, mark["close"]))
             sides = [self._tick(symbol, mark.get(side)) for side in ("bid", "ask")]
             self.firm.mark(symbol, sides[0], sides[1], mark.get("time", self.clock))
             if "band" in mark or "phase" in mark:
@@ -234,15 +284,28 @@ class Scene:
                 self.gate.books.remember(Child(id=heard.order, venue="", lots=LARGEST_SIZE, kind=Kind.MARKET, **terms))
             self.gate.hear(heard)
 
+    def _set_cancels(self, cancels: dict[str, int]) -> None:
+        for strategy, count in cancels.items():
+            for _ in range(whole(count, f"cancels of {strategy}")):
+                exposure.count_cancel(self.firm.scopes, self.firm.strategies[strategy], self.clock)
+
+    def _set_rejects(self, rejects: dict[str, int]) -> None:
+        for strategy, count in rejects.items():
+            for _ in range(whole(count, f"rejects of {strategy}")):
+                exposure.count_reject(self.firm.scopes, self.firm.strategies[strategy], self.clock)
+
+    def _set_earlier(self, messages: dict[str, int]) -> None:
+        """Messages of today that are past every window."""
+        for strategy, count in messages.items():
+            self.firm.messages(strategy, whole(count, f"messages of {strategy}"), self.clock - DAY // 2)
+
     def _set_messages(self, messages: dict[str, int]) -> None:
         for strategy, count in messages.items():
             self.firm.messages(strategy, count, self.clock)
 
     def _set_repeats(self, repeats: dict[str, int]) -> None:
         for strategy, count in repeats.items():
-            if type(count) is not int or count < 0:
-                raise BadInput(f"repeats of {strategy} were {count!r}; expected a whole number, 0 or more")
-            for _ in range(count):
+            for _ in range(whole(count, f"repeats of {strategy}")):
                 self.firm.filled_whole(strategy, self.clock)
 
     def _set_parents(self, parents: dict[str, dict[str, Any]]) -> None:
@@ -280,6 +343,8 @@ def command(gate: Gate, said: dict[str, Any], now: int) -> int:
         supervision.change(gate, changed(gate.firm.limits, said["set"]), by, said.get("second"), now)
     elif kind == "reconcile":
         supervision.reconcile(gate, said["symbol"], said["own"], said["theirs"], now)
+    elif kind == "reconcile_orders":
+        supervision.reconcile_orders(gate, said["symbol"], said["theirs"], now)
     elif kind == "earned":
         gate.firm.earned(said["strategy"], next(iter(gate.firm.symbols)), said["money"])
     elif kind == "heartbeat":

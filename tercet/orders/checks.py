@@ -15,11 +15,14 @@ ALLOWED: Final = 0
 QUANTITY, VALUE, COLLAR, DRIFT, MESSAGES, REPEATS, DUPLICATE, POSITION, EXPOSURE, LOSS, DRAWDOWN, OPEN_ORDERS, PARTICIPATION = range(1, 14)
 SELF_MATCH, PERMISSION, MARKET_STATE, CONFORMITY, REDUCE_ONLY, KILLED, DEAD_MAN, PARENT, OVERRIDE, MODEL = range(14, 24)
 LIMITS_CHANGE, RECONCILIATION, MONITORING, BROKEN = range(24, 28)
+CREDIT, NOTIONAL, ORDER_TO_TRADE, CANCELS, REJECTS, MARKET_DATA, CLOSE, RESTRICTED, IDENTIFICATION, PROTECTION = range(28, 38)
 RULES: Final = (
     *("allowed", "largest_quantity", "largest_value", "price_collar", "collar_over_time", "message_rate", "repeated_execution"),
     *("duplicates", "position", "exposure", "daily_loss", "drawdown", "open_orders", "participation", "self_match", "permissions"),
     *("market_state", "conformity", "reduce_only", "kill_switch", "dead_man", "parent_conformance", "override", "model_limits"),
     *("limits_change", "reconciliation", "monitoring", "broken_check"),
+    *("credit", "notional_rate", "order_to_trade", "cancel_rate", "reject_rate", "market_data", "previous_close", "restricted"),
+    *("identification", "market_maker_protection"),
 )
 
 WAIVABLE: Final = (QUANTITY, VALUE, COLLAR, DRIFT, POSITION, PARTICIPATION)
@@ -30,6 +33,8 @@ RING: Final = 1024  # messages that a window can count
 FILLS: Final = 256  # own fills of one side of an instrument that the price's drift is taken from
 AHEAD: Final = 10_000_000  # ns by which a strategy's clock may be ahead: ten times what RTS 25 lets a clock be wrong
 BUCKETS: Final = 16  # of the window of volume
+COUNTED: Final = 256  # cancels, rejects and own trades that a window can count
+FEW_MESSAGES: Final = 100  # of a day, below which no order-to-trade ratio is meant
 RECENT: Final = 256  # orders of a strategy among which the same again is looked for
 
 SCOPE: Final = np.dtype(
@@ -54,6 +59,21 @@ SCOPE: Final = np.dtype(
         ("most_messages", np.int64),
         ("messages", np.int64),  # ever
         ("times", np.int64, RING),  # of the last ones
+        ("values", np.float64, RING),  # money that each of them asked for
+        ("most_notional", np.float64),
+        ("day_messages", np.int64),
+        ("day_trades", np.int64),
+        ("most_ratio", np.float64),  # messages to trades of a day
+        ("cancels", np.int64),  # ever
+        ("cancel_times", np.int64, COUNTED),
+        ("most_cancels", np.float64),
+        ("rejects", np.int64),
+        ("reject_times", np.int64, COUNTED),
+        ("most_rejects", np.float64),
+        ("trades", np.int64),
+        ("trade_times", np.int64, COUNTED),
+        ("trade_lots", np.float64, COUNTED),
+        ("most_traded", np.float64),  # lots, in the window of protection
         ("heartbeat", np.int64),  # of a strategy: when last heard of
         ("most_repeats", np.int64),
         ("repeats", np.int64),  # orders filled whole, ever
@@ -69,7 +89,7 @@ SCOPE: Final = np.dtype(
         ("features", np.int64),  # when its input was seen
         ("recent", np.int64),
         ("recent_times", np.int64, RECENT),
-        ("recent_orders", np.int64, (RECENT, 4)),  # symbol, side, lots, tick
+        ("recent_orders", np.int64, (RECENT, 4)),  # symbol, side, lots, stated tick
     ],
     align=True,
 )
@@ -84,6 +104,11 @@ SYMBOL: Final = np.dtype(
         ("ask", np.int64),
         ("marked", np.int64),  # when
         ("reference", np.float64),  # the last price in ticks that was one, by which positions are valued; 0: there never was one
+        ("jump", np.float64),  # share by which the last mark moved the mid
+        ("most_jump", np.float64),
+        ("most_spread", np.float64),  # share of the mid
+        ("close", np.float64),  # of the day before, in ticks; 0: nobody has said
+        ("close_collar", np.float64),
         ("band_low", np.int64),
         ("band_high", np.int64),
         ("money", np.float64),  # of a lot and a tick
@@ -129,6 +154,17 @@ CELL: Final = np.dtype(
     align=True,
 )
 
+# A client: what its trades come to since the day's start, in money, and what they may with its open orders.
+ACCOUNT: Final = np.dtype(
+    [
+        ("bought", np.float64),
+        ("sold", np.float64),
+        ("credit", np.float64),  # most of both and of what is open
+        ("capital", np.float64),  # most that is bought beyond what is sold, or sold beyond what is bought
+    ],
+    align=True,
+)
+
 RESTING: Final = np.dtype(
     [
         ("lots", np.int64),  # still open; 0: a free row
@@ -137,23 +173,29 @@ RESTING: Final = np.dtype(
         ("side", np.int64),
         ("symbol", np.int64),
         ("strategy", np.int64),
+        ("account", np.int64),
         ("value", np.float64),
     ],
     align=True,
 )
 
 WINDOWS: Final = np.dtype(
-    [(name, np.int64) for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "dead", "features")]
+    [
+        (name, np.int64)
+        for name in ("messages", "duplicates", "repeats", "drift", "volume", "reference", "dead", "features", "notional", "protection")
+    ]
 )
 
 ORDER: Final = np.dtype(
     [
         ("now", np.int64),
         ("strategy", np.int64),  # its scope
+        ("account", np.int64),
         ("symbol", np.int64),
         ("side", np.int64),
         ("lots", np.int64),
         ("tick", np.int64),  # its limit; of a market order the band at which it is sent
+        ("stated", np.int64),  # the tick that it was asked for with; of a market order 0, wherever its band is
         ("stop", np.int64),  # the tick that it waits for; 0: none
         ("expires", np.int64),  # 0: with its lifetime
         ("replaces", np.int64),  # the resting row that it takes the place of, or -1
@@ -169,7 +211,10 @@ ORDER: Final = np.dtype(
     align=True,
 )
 
-VERDICT: Final = np.dtype([("rule", np.int64), ("limit", np.float64), ("was", np.float64)])
+# `why` tells apart what one control may mind, `scope` whose limit it was; `odd` marks an order of an odd size that ends a position.
+VERDICT: Final = np.dtype(
+    [("rule", np.int64), ("limit", np.float64), ("was", np.float64), ("why", np.int64), ("scope", np.int64), ("odd", np.int64)], align=True
+)
 
 
 @compiled
@@ -178,6 +223,12 @@ def within(was, most, verdict):
     verdict.was = was
     verdict.limit = most
     return was <= most
+
+
+@compiled
+def worth(lots, tick, symbol):
+    """Money of lots at a tick, in floats: 2^40 lots at 2^30 ticks are more than an int64 holds."""
+    return 1.0 * lots * tick * symbol.money
 
 
 @compiled
@@ -210,7 +261,7 @@ def largest_quantity(symbol, order, verdict):
 @compiled
 def largest_value(symbol, order, verdict):
     """2. Money of one order, at its limit; of a market order at the band that it is sent with."""
-    return within(order.lots * order.tick * symbol.money if order.tick > 0 else math.nan, symbol.most_value, verdict)
+    return within(worth(order.lots, order.tick, symbol) if order.tick > 0 else math.nan, symbol.most_value, verdict)
 
 
 @compiled
@@ -218,11 +269,16 @@ def price_collar(symbol, order, verdict):
     """3. How far a price is from the reference, as a share of it: on the worse side and on the better one. A stop order's reference is the
     price that it waits for, which has to be within `far` of the market.
     """
+    verdict.why = 1
     if order.stop > 0 and not within(abs(order.stop - mid_of(symbol)) / mid_of(symbol), symbol.far, verdict):
         return False
     reference = 1.0 * order.stop if order.stop > 0 else mid_of(symbol)
     worse = order.side * (order.tick - reference) / reference
-    return within(worse, symbol.collar, verdict) and within(-worse, symbol.far, verdict)
+    verdict.why = 2
+    if not within(worse, symbol.collar, verdict):
+        return False
+    verdict.why = 3
+    return within(-worse, symbol.far, verdict)
 
 
 @compiled
@@ -280,6 +336,7 @@ def new_id(order, verdict):
     """7. An id that no order, replacement or cancel ever had."""
     verdict.limit = 0.0
     verdict.was = 1.0
+    verdict.why = 1
     return order.known_id == 0
 
 
@@ -288,12 +345,13 @@ def duplicates(scope, order, window, verdict):
     """7. The same order again within a window."""
     verdict.limit = 0.0
     verdict.was = 1.0
+    verdict.why = 2
     for back in range(min(scope.recent, len(scope.recent_times))):
         i = (scope.recent - 1 - back) % len(scope.recent_times)
         if scope.recent_times[i] <= order.now - window:
             return True
         row = scope.recent_orders[i]
-        if row[0] == order.symbol and row[1] == order.side and row[2] == order.lots and row[3] == order.tick:
+        if row[0] == order.symbol and row[1] == order.side and row[2] == order.lots and row[3] == order.stated:
             return False
     return scope.recent <= len(scope.recent_times)  # else there were more within the window than are kept
 
@@ -306,7 +364,11 @@ def position(cell, symbol, order, freed, verdict):
     else:
         own, all_own = cell.open_sell - cell.position, symbol.open_sell - symbol.position
     more = order.lots - freed
-    return within(1.0 * (own + more), symbol.most_position, verdict) and within(1.0 * (all_own + more), symbol.most_firm_position, verdict)
+    verdict.why = 1
+    if not within(1.0 * (own + more), symbol.most_position, verdict):
+        return False
+    verdict.why = 2
+    return within(1.0 * (all_own + more), symbol.most_firm_position, verdict)
 
 
 @compiled
@@ -325,8 +387,10 @@ def exposure(scope, cell, symbol, order, freed, verdict):
     else:
         gross = max(abs(long * value), abs(short * value - more * price))
         net = -(scope.short - more * price)
+    verdict.why = 1
     if not gross <= cell.gross and not within(scope.gross - cell.gross + gross, scope.most_gross, verdict):
         return False
+    verdict.why = 2
     return within(net, scope.most_net, verdict)
 
 
@@ -345,16 +409,20 @@ def drawdown(scope, verdict):
 @compiled
 def open_orders(scope, order, freed_orders, freed_value, value, verdict):
     """12. Open orders, and their value; a replacement adds none, and a smaller one no value."""
+    verdict.why = 1
     if freed_orders == 0.0 and not within(scope.orders + 1.0, scope.most_orders, verdict):
         return False
+    verdict.why = 2
     return value <= freed_value or within(scope.value + value - freed_value, scope.most_value, verdict)
 
 
 @compiled
 def participation(symbol, order, window, verdict):
     """13. The order as a share of a day's volume, and own lots as a share of all in the window, this order in both."""
+    verdict.why = 1
     if not within(1.0 * order.lots, symbol.adv_share * symbol.adv, verdict):
         return False
+    verdict.why = 2
     own, everybody = 1.0 * order.lots, 1.0 * order.lots
     many = len(symbol.volumes)
     oldest = order.now // max(window // many, 1) - many
@@ -394,7 +462,7 @@ def self_match(resting, used, symbol, order, verdict):
 
 @compiled
 def permissions(strategy, cells, symbol, order, freed, verdict):
-    """15. What is sold must be there, or be allowed to be sold short and located."""
+    """15. What is sold must be there, or be marked as a short sale, allowed to be sold short and located."""
     verdict.limit = 1.0
     verdict.was = 0.0
     lacking, borrowed = 0, 0
@@ -407,7 +475,16 @@ def permissions(strategy, cells, symbol, order, freed, verdict):
             lacking = missing
     if order.side > 0 or (lacking == 0 and order.short == 0):
         return True
-    return strategy.may_short != 0 and within(1.0 * borrowed, symbol.located, verdict)
+    verdict.why = 1
+    verdict.was = lacking
+    verdict.limit = 0.0
+    if order.short == 0:
+        return False
+    verdict.why = 2
+    if strategy.may_short == 0:
+        return False
+    verdict.why = 3
+    return within(1.0 * borrowed, symbol.located, verdict)
 
 
 @compiled
@@ -415,40 +492,57 @@ def market_state(symbol, order, window, verdict):
     """16. A session that is open, a reference that is fresh and neither crossed nor locked, a price within the venue's band."""
     verdict.limit = OPEN
     verdict.was = symbol.phase
+    verdict.why = 1
     if symbol.phase != OPEN:
         return False
-    if not within(1.0 * (order.now - symbol.marked), 1.0 * window, verdict) or not symbol.marked <= order.now:
+    verdict.why = 2
+    if not within(1.0 * (order.now - symbol.marked), 1.0 * window, verdict):
+        return False
+    verdict.why = 3
+    if not symbol.marked <= order.now:
         return False
     verdict.was = symbol.ask
     verdict.limit = symbol.bid
+    verdict.why = 4
     if not 0 < symbol.bid < symbol.ask:
         return False
     verdict.was = order.tick
     verdict.limit = symbol.band_high if order.tick > symbol.band_high else symbol.band_low
+    verdict.why = 5
     return symbol.band_low <= order.tick <= symbol.band_high
 
 
 @compiled
-def conformity(symbol, order, verdict):
-    """17. Sides, lots, prices and an expiry that make sense."""
+def room_to_nothing(cell, order):
+    """Lots that an order of that side may have to bring the position to nothing, whatever else of ours fills."""
+    return -cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell
+
+
+@compiled
+def conformity(symbol, cell, order, freed, verdict):
+    """17. Sides, lots, prices and an expiry that make sense. What ends a position at exactly nothing may be of any size."""
     verdict.limit = symbol.least_lots
     verdict.was = order.lots
+    verdict.why = 1
     if order.lots < symbol.least_lots or order.lots % symbol.least_lots != 0:
-        return False
+        verdict.odd = 1
+        if order.lots <= 0 or order.lots != room_to_nothing(cell, order) + freed:
+            return False
     verdict.limit = order.now
     verdict.was = order.expires
+    verdict.why = 2
     if order.expires != 0 and order.expires <= order.now:
         return False
     verdict.limit = 1.0
     verdict.was = order.tick
+    verdict.why = 3
     return order.tick > 0 and abs(order.side) == 1
 
 
 @compiled
 def reduce_only(mode, cell, order, freed, less, verdict):
     """18. What is REDUCING lets only through what brings the position nearer to nothing, whatever else of ours fills, and what shrinks."""
-    room = -cell.position - cell.open_buy if order.side > 0 else cell.position - cell.open_sell
-    verdict.limit = max(room + freed, 0)
+    verdict.limit = max(room_to_nothing(cell, order) + freed, 0)
     verdict.was = order.lots
     return mode == ACTIVE or (mode == REDUCING and (less or verdict.was <= verdict.limit))
 
@@ -458,13 +552,18 @@ def kill_switch(scope, symbol, verdict):
     """19. Neither firm, desk, strategy nor symbol is killed, and none halted."""
     verdict.limit = 0.0
     verdict.was = 1.0
+    verdict.why = 1 if scope.killed != 0 else 2 if symbol.killed != 0 else 3
     return scope.killed == 0 and symbol.killed == 0 and scope.mode != HALTED
 
 
 @compiled
 def dead_man(scope, now, window, verdict):
     """20. The strategy was heard of lately; from a time to come only by as much as clocks may differ."""
-    return within(1.0 * (scope.heartbeat - now), 1.0 * AHEAD, verdict) and within(1.0 * (now - scope.heartbeat), 1.0 * window, verdict)
+    verdict.why = 1
+    if not within(1.0 * (scope.heartbeat - now), 1.0 * AHEAD, verdict):
+        return False
+    verdict.why = 2
+    return within(1.0 * (now - scope.heartbeat), 1.0 * window, verdict)
 
 
 @compiled
@@ -472,12 +571,16 @@ def parent_conformance(order, freed, less, verdict):
     """21. Children together no larger than their parent, within its price and its time."""
     if order.parent == 0:
         return True
+    verdict.why = 1
     if not less and not within(1.0 * (order.lots - freed), 1.0 * order.parent_left, verdict):
         return False
+    verdict.why = 2
     if order.parent_bound != 0 and not within(1.0 * order.side * order.tick, 1.0 * order.side * order.parent_bound, verdict):
         return False
+    verdict.why = 3
     if not within(1.0 * (order.parent_start - order.now), 0.0, verdict):
         return False
+    verdict.why = 4
     return within(1.0 * (order.now - order.parent_end), 0.0, verdict)
 
 
@@ -486,11 +589,17 @@ def model_limits(scope, now, window, verdict):
     """23. A model's input near what it was trained on, its features fresh, its action in the trained range."""
     if scope.model == 0:
         return True
+    verdict.why = 1
     if not within(scope.distance, scope.most_distance, verdict) or scope.distance < 0:
         return False
+    verdict.why = 2
     if not within((now - scope.features) / 1e9, window / 1e9, verdict) or now < scope.features:  # from the future
         return False
-    return within(scope.action, scope.most_action, verdict) and within(-scope.action, -scope.least_action, verdict)
+    verdict.why = 3
+    if not within(scope.action, scope.most_action, verdict):
+        return False
+    verdict.why = 4
+    return within(-scope.action, -scope.least_action, verdict)
 
 
 @compiled
@@ -498,4 +607,86 @@ def reconciled(symbol, verdict):
     """25. Own ledger and drop copy agree, and no order of the symbol is UNKNOWN."""
     verdict.limit = 0.0
     verdict.was = 1.0 * (symbol.unequal + symbol.unknown)
+    verdict.why = 1 if symbol.unequal != 0 else 2
     return symbol.unequal == 0 and symbol.unknown == 0
+
+
+@compiled
+def credit(account, resting, used, order, value, freed_value, verdict):
+    """28. What a client's trades of the day and open orders come to: all together, and bought beyond sold or the reverse."""
+    if account.credit == math.inf and account.capital == math.inf:
+        return True
+    more, all_open, open_here = value - freed_value, 0.0, 0.0
+    for i in range(used):
+        if resting[i].account == order.account and resting[i].lots > 0:
+            all_open += resting[i].value
+            open_here += resting[i].value if resting[i].side == order.side else 0.0
+    verdict.why = 1
+    if not within(account.bought + account.sold + all_open + more, account.credit, verdict):
+        return False
+    verdict.why = 2
+    return within(order.side * (account.bought - account.sold) + open_here + more, account.capital, verdict)
+
+
+@compiled
+def notional_rate(scope, now, window, value, verdict):
+    """29. Money that the messages within a window have asked for, this one included."""
+    if scope.most_notional == math.inf:
+        return True
+    total, many = value, len(scope.times)
+    for back in range(min(scope.messages, many)):
+        i = (scope.messages - 1 - back) % many
+        if scope.times[i] <= now - window:
+            break
+        total += scope.values[i]
+    return within(total, scope.most_notional, verdict)
+
+
+@compiled
+def order_to_trade(scope, verdict):
+    """30. Messages of a day for each of its trades, once there are more than a few."""
+    messages = scope.day_messages + 1
+    return messages <= FEW_MESSAGES or within(messages / max(scope.day_trades, 1), scope.most_ratio, verdict)
+
+
+@compiled
+def cancel_rate(scope, now, window, verdict):
+    """31. Cancels within a window, beyond which nothing new goes; a cancel always does."""
+    return within(1.0 * counted(scope.cancel_times, scope.cancels, now - window), scope.most_cancels, verdict)
+
+
+@compiled
+def reject_rate(scope, now, window, verdict):
+    """32. Rejects of the venue within a window, beyond which nothing new goes."""
+    return within(1.0 * counted(scope.reject_times, scope.rejects, now - window), scope.most_rejects, verdict)
+
+
+@compiled
+def market_data(symbol, verdict):
+    """33. A spread that may be, and a mid that the last mark has not thrown about; the next mark near it confirms it."""
+    verdict.why = 1
+    if not within((symbol.ask - symbol.bid) / mid_of(symbol), symbol.most_spread, verdict):
+        return False
+    verdict.why = 2
+    return within(symbol.jump, symbol.most_jump, verdict)
+
+
+@compiled
+def previous_close(symbol, order, verdict):
+    """34. How far a price is from the close of the day before, as a share of it; without a close nothing goes where that is limited."""
+    away = abs(order.tick - symbol.close) / symbol.close if symbol.close > 0.0 else math.nan
+    return symbol.close_collar == math.inf or within(away, symbol.close_collar, verdict)
+
+
+@compiled
+def market_maker_protection(scope, now, window, verdict):
+    """37. Lots that a strategy has traded within a window, beyond which it stops quoting."""
+    if scope.most_traded == math.inf:
+        return True
+    total, many = 0.0, len(scope.trade_times)
+    for back in range(min(scope.trades, many)):
+        i = (scope.trades - 1 - back) % many
+        if scope.trade_times[i] <= now - window:
+            break
+        total += scope.trade_lots[i]
+    return within(total, scope.most_traded, verdict)

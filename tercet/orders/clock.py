@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 NS: Final = 1_000_000_000
 STILL: Final = NS  # by which our clock may go back and stands still instead
 VENUE_AHEAD: Final = 10 * NS  # by which a venue's clock may be ahead of ours before it is not believed
+RINGS: Final = ("times", "repeat_times", "recent_times", "cancel_times", "reject_times", "trade_times")  # of a scope
 NEVER, ALWAYS = -(2**62), 2**62
 
 
@@ -27,7 +28,7 @@ def out_of_date(time: int, newest: int, clock: int) -> bool:
 
 def date_back(scopes: NDArray[np.void], instruments: NDArray[np.void], width: int, now: int) -> None:
     """Let nothing that windows hold be later than now; `width` is that of the buckets of volume, ns."""
-    for records, name in ((scopes, "times"), (scopes, "repeat_times"), (scopes, "recent_times"), (instruments, "fill_times")):
+    for records, name in (*((scopes, ring) for ring in RINGS), (instruments, "fill_times")):
         records[name] = np.minimum(records[name], now)
     late = instruments["marked"] > now
     instruments["marked"][late] = 0  # too old for any order: the next one counts

@@ -8,6 +8,7 @@ from tercet.orders.checks import (
     counted,
     mid_of,
     worst,
+    worth,
 )
 
 SHARES = 5  # of limits that a posture leaves: of one order, participation, gross, net, one name
@@ -53,6 +54,7 @@ def mark(scopes, symbols, cells, place, bid, ask, now):
     symbol.ask = ask
     symbol.marked = now
     if 0 < bid < ask:
+        symbol.jump = abs(mid_of(symbol) / symbol.reference - 1.0) if symbol.reference > 0.0 else 0.0
         symbol.reference = mid_of(symbol)
         for strategy in range(cells.shape[0]):
             cell = cells[strategy, place]
@@ -61,13 +63,50 @@ def mark(scopes, symbols, cells, place, bid, ask, now):
 
 
 @compiled
-def count_message(scopes, strategy, now):
-    """One more message of a strategy, its desk and the firm."""
+def count_message(scopes, strategy, now, value):
+    """One more message of a strategy, its desk and the firm, and the money that it asks for."""
     at = strategy
     while at >= 0:
         scope = scopes[at]
         scope.times[scope.messages % len(scope.times)] = now
+        scope.values[scope.messages % len(scope.times)] = value
         scope.messages += 1
+        scope.day_messages += 1
+        at = scope.above
+
+
+@compiled
+def count_cancel(scopes, strategy, now):
+    """One more cancel of a strategy, its desk and the firm."""
+    at = strategy
+    while at >= 0:
+        scope = scopes[at]
+        scope.cancel_times[scope.cancels % len(scope.cancel_times)] = now
+        scope.cancels += 1
+        at = scope.above
+
+
+@compiled
+def count_reject(scopes, strategy, now):
+    """One more order of a strategy, its desk and the firm that the venue has rejected."""
+    at = strategy
+    while at >= 0:
+        scope = scopes[at]
+        scope.reject_times[scope.rejects % len(scope.reject_times)] = now
+        scope.rejects += 1
+        at = scope.above
+
+
+@compiled
+def count_trade(scopes, strategy, lots, now):
+    """One more trade of a strategy, its desk and the firm."""
+    at = strategy
+    while at >= 0:
+        scope = scopes[at]
+        scope.trade_times[scope.trades % len(scope.trade_times)] = now
+        scope.trade_lots[scope.trades % len(scope.trade_times)] = lots
+        scope.trades += 1
+        scope.day_trades += 1
         at = scope.above
 
 
@@ -81,6 +120,7 @@ def reserve(scopes, symbols, cells, taken, order):
     taken.side = order.side
     taken.symbol = order.symbol
     taken.strategy = order.strategy
+    taken.account = order.account
     taken.value = 0.0
     change(scopes, symbol, cell, taken, order.lots, 1.0)
     scope = scopes[order.strategy]
@@ -89,7 +129,7 @@ def reserve(scopes, symbols, cells, taken, order):
     scope.recent_orders[at, 0] = order.symbol
     scope.recent_orders[at, 1] = order.side
     scope.recent_orders[at, 2] = order.lots
-    scope.recent_orders[at, 3] = order.tick
+    scope.recent_orders[at, 3] = order.stated
     scope.recent += 1
 
 
@@ -126,7 +166,7 @@ def change(scopes, symbol, cell, taken, lots, orders):
     else:
         cell.open_sell += lots
         symbol.open_sell += lots
-    value = lots * taken.tick * symbol.money
+    value = worth(lots, taken.tick, symbol)
     taken.value += value
     at = taken.strategy
     while at >= 0:
@@ -213,6 +253,8 @@ def begin_day(scopes, symbols, cells):
     for at in range(len(scopes)):
         scopes[at].profit = 0.0
         scopes[at].peak = 0.0
+        scopes[at].day_messages = 0
+        scopes[at].day_trades = 0
 
 
 @compiled

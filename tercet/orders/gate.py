@@ -8,7 +8,7 @@ import ctypes
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,11 +18,12 @@ from tercet.market.instruments import LARGEST_SIZE, LARGEST_TICK
 from tercet.messages import GATE_STAMP, Alert, Approved, Cancel, Child, Command, Era, Kind, Lifetime, Mandate, Refused, Replace, Report
 from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
-from tercet.orders.checks import BROKEN, CONFORMITY, ORDER, PERMISSION, RULES, VERDICT
+from tercet.orders.checks import BROKEN, CONFORMITY, IDENTIFICATION, ORDER, PERMISSION, RESTRICTED, RULES, VERDICT
 from tercet.orders.clock import ALWAYS, NEVER
-from tercet.orders.firm import FOREIGN, Firm
+from tercet.orders.firm import FOREIGN, Firm, alone
 from tercet.orders.judge import admit, tables_of
 from tercet.orders.limits import Limits, Strategy
+from tercet.orders.wording import Terms, sentence
 
 # Tuples, and bound once: a hash of an enum's member takes 120 ns in Python 3.11, its attribute 85.
 KINDS: Final[tuple[str, ...]] = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_LIMIT)
@@ -30,18 +31,27 @@ LIMITED: Final = (Kind.LIMIT, Kind.STOP_LIMIT)
 STOPPED: Final = (Kind.STOP, Kind.STOP_LIMIT)
 STOP: Final = Kind.STOP
 GTD: Final = Lifetime.GTD
+ODD_LOT: Final = "odd_lot"  # what an approval says of an order that ends a position and is of no usual size
 # An ORDER whose fields are written by name: as a struct's that takes 30 ns each, as a numpy record's 100.
 Order: Final[Any] = type("Order", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_int64) for name in ORDER.names or ()]})
 
 Message = Child | Replace | Cancel
 
 
+class Foreign(NamedTuple):
+    """What an order names that it may not: by which control, in a sentence."""
+
+    rule: int
+    text: str
+
+
 class Gate:
-    """All controls of a firm. Times are ns since the epoch, prices ticks."""
+    """All controls of a firm, safe to call from any thread. Times are ns since the epoch, prices ticks."""
 
     def __init__(self, limits: Limits, tell: Callable[[Any], None] = lambda said: None) -> None:
         """`tell` hears each Approved, Refused and Alert as it comes about, to journal it and to wake people."""
         self.firm, self.tell = Firm(limits), tell
+        self.lock = self.firm.lock
         self.books = Books(self.firm, self.alert)
         self.admit, self.era = admit, Era()
         self.overrides: dict[str, tuple[int, int, int, int]] = {}  # order id -> (control, most lots, since, until)
@@ -57,8 +67,10 @@ class Gate:
 
     def check(self, message: Message, now: int) -> Approved | Refused:
         """What may be sent is reserved and comes back Approved; a market or stop order as a limit at its band, IOC where it was market."""
-        if isinstance(message, Cancel):
-            return self._cancel(message, now)
+        with self.lock:
+            return self._cancel(message, now) if isinstance(message, Cancel) else self._judge(message, now)
+
+    def _judge(self, message: Child | Replace, now: int) -> Approved | Refused:
         try:
             if not NEVER < now < ALWAYS:
                 raise BadInput(f"time was {now}; expected ns since the epoch")
@@ -73,6 +85,7 @@ class Gate:
         self.tell(answer)
         return answer
 
+    @alone
     def read_clock(self, now: int) -> int:
         """Our time, and an alert where it has stepped back."""
         was, read = self.firm.clock, self.firm.read_clock(now)
@@ -80,6 +93,7 @@ class Gate:
             self.alert("monitoring", "firm", f"the clock had jumped ahead, and stepped back from {was} to {read} ns", read)
         return read
 
+    @alone
     def age(self, now: int) -> None:
         """Let a posture that is too old count as DEFENSIVE from now on, and tell people."""
         if now >= self.firm.posture_ends:
@@ -93,7 +107,8 @@ class Gate:
             self.books.cancelling(cancel)
             child = self.books.open.get(cancel.target)
             place = self.firm.strategies.get(child.strategy if child else FOREIGN, self.firm.strategies[FOREIGN])
-            exposure.count_message(self.firm.scopes, place, now)
+            exposure.count_message(self.firm.scopes, place, now, 0.0)
+            exposure.count_cancel(self.firm.scopes, place, now)
             self.tell(answer)
         return answer
 
@@ -104,23 +119,24 @@ class Gate:
         if fault := misfit(wanted):
             return self._refusal(message.id, CONFORMITY, math.nan, math.nan, now, fault)
         places = self._places(wanted)
-        if isinstance(places, str):
-            return self._refusal(message.id, PERMISSION, 1.0, 0.0, now, places)
+        if isinstance(places, Foreign):
+            return self._refusal(message.id, places.rule, 1.0, 0.0, now, places.text)
         sent = wanted if wanted.kind in LIMITED else self._at_band(wanted, places[1])
-        self._write(sent, message, *places, now)
+        self._write(sent, message, *places, now, wanted)
         firm = self.firm
         row = firm.free_row()
         if firm.resting is not self._resting:  # they have grown
             self._resting = firm.resting
-            self._tables = tables_of(firm.scopes, firm.instruments, firm.cells, firm.resting, firm.windows, self._orders, self._verdict)
+            self._tables = tables_of(
+                firm.scopes, firm.instruments, firm.cells, firm.resting, firm.windows, self._orders, self._verdict, firm.clients
+            )
         rule = self.admit(self._tables, row, firm.used)
         if rule:
-            verdict = self._verdict[0]
             if message.id not in self.overrides:
                 self._refused[message.id] = wanted
-            return self._refusal(message.id, rule, float(verdict["limit"]), float(verdict["was"]), now)
+            return self._judged(message.id, wanted, rule, now)
         self.books.place(message, sent)
-        waived = RULES[self._order.waived] if self._order.waived else ""
+        waived = RULES[self._order.waived] if self._order.waived else ODD_LOT if self._verdict["odd"][0] else ""
         return Approved(sent if isinstance(message, Child) else message, now, waived, GATE_STAMP, self.era)
 
     def _as_child(self, message: Replace) -> Child | None:
@@ -132,26 +148,37 @@ class Gate:
         left, tick = message.lots - books.filled[message.target], old.tick if message.tick is None else message.tick
         return msgspec.structs.replace(old, id=message.id, lots=left, tick=tick, time=message.time)
 
-    def _places(self, child: Child) -> tuple[int, int] | str:
+    def _places(self, child: Child) -> "tuple[int, int] | Foreign":
+        """The rows of an order's strategy and symbol, or what it names that it may not."""
         limits, firm = self.firm.limits, self.firm
         strategy = limits.strategy.get(child.strategy)
         if strategy is None or child.strategy not in firm.strategies:
-            return f"strategy was {child.strategy!r}; expected one with limits"
+            return Foreign(PERMISSION, f"strategy was {child.strategy!r}; expected one with limits")
+        if child.symbol in limits.restricted:
+            return Foreign(RESTRICTED, f"symbol was {child.symbol!r}; expected none of the restricted list")
         if not (
             child.account in strategy.accounts
             and child.venue in strategy.venues
             and child.symbol in strategy.symbols
             and child.side in strategy.sides
         ):
-            return unpermitted(child, strategy)
-        if child.parent is not None:
-            parent = self.books.parents.get(child.parent)
-            if parent is None:
-                return f"parent was {child.parent!r}; expected one that the gate was told of"
-            for what in ("strategy", "symbol", "side"):
-                if getattr(parent, what) not in (None, getattr(child, what)):
-                    return f"{what} was {getattr(child, what)!r}; expected its parent's, {getattr(parent, what)!r}"
+            return Foreign(PERMISSION, unpermitted(child, strategy))
+        if strategy.traders and child.trader not in strategy.traders:
+            return Foreign(IDENTIFICATION, f"trader was {child.trader!r}; expected one of {', '.join(strategy.traders)}")
+        if strategy.algorithms and child.algorithm not in strategy.algorithms:
+            return Foreign(IDENTIFICATION, f"algorithm was {child.algorithm!r}; expected one of {', '.join(strategy.algorithms)}")
+        if child.parent is not None and (fault := self._misparented(child)):
+            return Foreign(PERMISSION, fault)
         return firm.strategies[child.strategy], firm.symbols[child.symbol]
+
+    def _misparented(self, child: Child) -> str:
+        parent = self.books.parents.get(str(child.parent))
+        if parent is None:
+            return f"parent was {child.parent!r}; expected one that the gate was told of"
+        for what in ("strategy", "symbol", "side"):
+            if getattr(parent, what) not in (None, getattr(child, what)):
+                return f"{what} was {getattr(child, what)!r}; expected its parent's, {getattr(parent, what)!r}"
+        return ""
 
     def _at_band(self, child: Child, symbol: int) -> Child:
         """A market or stop order with the limit at which the collar ends, or the venue's band."""
@@ -166,11 +193,13 @@ class Gate:
             return msgspec.structs.replace(child, kind=Kind.STOP_LIMIT, tick=tick)
         return msgspec.structs.replace(child, kind=Kind.LIMIT, tick=tick, lifetime=Lifetime.IOC)
 
-    def _write(self, child: Child, message: Child | Replace, strategy: int, symbol: int, now: int) -> None:
-        """Say to the controls what is asked for."""
+    def _write(self, child: Child, message: Child | Replace, strategy: int, symbol: int, now: int, wanted: Child) -> None:
+        """Say to the controls what is asked for: `child` as it would be sent, `wanted` as it was stated."""
         order, books = self._order, self.books
         order.now, order.strategy, order.symbol, order.side = now, strategy, symbol, child.side
         order.lots, order.tick, order.stop, order.expires = child.lots, child.tick or 0, child.stop_tick or 0, child.expires or 0
+        order.account = self.firm.accounts.get(child.account, 0)
+        order.stated = wanted.tick or 0 if wanted.kind in LIMITED else -(wanted.stop_tick or 0)
         order.replaces = -1 if isinstance(message, Child) else books.rows[message.target]
         order.short = child.short
         order.known_id = child.id in books.owners or child.id in books.cancels
@@ -185,8 +214,10 @@ class Gate:
 
     def hear(self, report: Report) -> None:
         """Count a report once."""
-        self.books.hear(report)
+        with self.lock:
+            self.books.hear(report)
 
+    @alone
     def unsent(self, refused: Sequence[Refused]) -> None:
         """What the outbox has not sent, as its NotSent names it: its exposure is free again, and a trade on it would be nobody's."""
         for one in refused:
@@ -194,12 +225,17 @@ class Gate:
 
     def timed_out(self, order: str, now: int) -> None:
         """Nobody has answered for an order: its symbol is blocked until somebody does."""
-        self.books.timed_out(order, now)
+        with self.lock:
+            self.books.timed_out(order, now)
 
     def adopt(self, message: Message) -> None:
         """Reserve what was sent already: at start-up, as the journal tells of it. Nothing is judged; what has ended since is let go by its
         reports, which are to be heard after it.
         """
+        with self.lock:
+            self._adopt(message)
+
+    def _adopt(self, message: Message) -> None:
         if isinstance(message, Cancel):
             self.books.cancelling(message)
             return
@@ -212,15 +248,16 @@ class Gate:
             raise BadInput(f"order {message.id} cannot be adopted: {misfit(wanted) or 'its id is used, or its symbol has no limits'}")
         firm = self.firm
         places = firm.strategies.get(wanted.strategy, firm.strategies[FOREIGN]), firm.symbols[wanted.symbol]
-        self._write(wanted, message, *places, wanted.time)
+        self._write(wanted, message, *places, wanted.time, wanted)
         row = firm.free_row()
         exposure.adopt(firm.scopes, firm.instruments, firm.cells, firm.resting, row, self._orders)
         self.books.place(message, wanted)
 
     def parent(self, id: str, lots: int, **terms: Any) -> None:
         """A parent whose children may ask for so many lots; the other terms are those of `Parent`."""
-        self.tell(Mandate(id=id, lots=lots, **terms))
-        self.books.parents[id] = Parent(lots, lots - self.books.wanted.get(id, 0), **terms)
+        with self.lock:
+            self.tell(Mandate(id=id, lots=lots, **terms))
+            self.books.parents[id] = Parent(lots, lots - self.books.wanted.get(id, 0), **terms)
 
     def model(self, strategy: str, name: str, distance: float, action: float, now: int) -> None:
         """What a strategy's model sees: how far it is from its training data, and what it wants to do."""
@@ -237,10 +274,16 @@ class Gate:
         same = refused is None or msgspec.structs.replace(refused, time=child.time) == child
         return rule if since <= now <= until and same and child.lots <= lots else 0
 
-    def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str = "") -> Refused:
-        under = f", under the posture {self.firm.state}" if self.firm.state not in ("", "NORMAL") else ""
-        said = text or f"{RULES[rule]} was {was:g}; expected {limit:g}{under}"
-        return Refused(id=id, rule=RULES[rule], limit=limit, was=was, time=now, text=said)
+    def _judged(self, id: str, wanted: Child, rule: int, now: int) -> Refused:
+        """A control's refusal, in words."""
+        verdict, scope = self._verdict[0], self.firm.scope_name(int(self._verdict["scope"][0]))
+        was, limit = float(verdict["was"]), float(verdict["limit"])
+        text = sentence(rule, int(verdict["why"]), Terms(self.firm.limits, wanted.symbol, scope, wanted.side, was, limit))
+        under = f" (under the posture {self.firm.state})" if self.firm.state not in ("", "NORMAL") else ""
+        return self._refusal(id, rule, limit, was, now, text + under)
+
+    def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str) -> Refused:
+        return Refused(id=id, rule=RULES[rule], limit=limit, was=was, time=now, text=text)
 
 
 def unpermitted(child: Child, strategy: Strategy) -> str:

@@ -66,6 +66,7 @@ def gated(inner: Policy, limits: Limits, strategy: str, symbol: str) -> Gated:
         box["scopes"][row] = firm.scopes[place]
     box["scopes"]["above"] = 1, 2, -1
     box["symbols"][0], box["windows"][0] = firm.instruments[firm.symbols[symbol]], firm.windows[0]
+    box["accounts"]["credit"] = box["accounts"]["capital"] = np.inf  # a client's limits are of its day, not of a parent
     box["bare_scopes"], box["bare_symbols"], box["shares"] = box["scopes"], box["symbols"], AT
     box["inner"] = address_of(inner.decide, DECIDE)
     box["may_buy"], box["may_sell"] = BUY in terms.sides, SELL in terms.sides

@@ -17,7 +17,7 @@ from tercet.execution.policy import DECIDE, SETTINGS, fit, policy
 from tercet.execution.working import allowance, largest_of
 from tercet.intrinsics import array_at, function_at
 from tercet.market.events import BUY
-from tercet.orders.checks import BUCKETS, CELL, OPEN, ORDER, PERMISSION, RESTING, RULES, SCOPE, SYMBOL, VERDICT, WINDOWS
+from tercet.orders.checks import ACCOUNT, BUCKETS, CELL, OPEN, ORDER, PERMISSION, RESTING, RULES, SCOPE, SYMBOL, VERDICT, WINDOWS, worth
 from tercet.orders.exposure import SHARES, count_message, recount, take, tighten, trade_volume
 from tercet.orders.judge import judge
 
@@ -36,6 +36,7 @@ BOX: Final = np.dtype(
         ("shares", np.float64, (len(STATES), SHARES)),  # that each state leaves
         ("level", np.int64),  # of the posture that binds now
         ("cells", CELL, (1, 1)),
+        ("accounts", ACCOUNT, (1,)),
         ("resting", RESTING, OWN_PLACES + 8),
         ("windows", WINDOWS, (1,)),
         ("orders", ORDER, (1,)),
@@ -80,7 +81,7 @@ def see(box, view):
         own, row = view.own[i], box.resting[i]
         row.lots = own.lots if own.state != FREE else 0
         row.tick, row.side, row.symbol, row.strategy, row.stop = own.tick, view.side, 0, 0, 0
-        row.value = row.lots * own.tick * symbol.money
+        row.value = worth(row.lots, own.tick, symbol)
         orders += 1.0 if row.lots > 0 else 0.0
         value += row.value
     for i in range(OWN_PLACES, len(box.resting)):
@@ -107,7 +108,7 @@ def band(symbol, mid, side):
 def passes(box, view, child):
     """Whether a child may be sent; a market order becomes IOC at its band. What may is reserved."""
     if child.verb == CANCEL_OWN:
-        count_message(box.scopes, 0, view.now)
+        count_message(box.scopes, 0, view.now, 0.0)
         return True
     symbol, order = box.symbols[0], box.orders[0]
     largest = largest_of(child, view)  # as much as is sent
@@ -118,19 +119,21 @@ def passes(box, view, child):
                 lots, order.replaces = min(child.lots - view.own[i].filled, largest), i
     if lots <= 0:
         return True  # the parent's terms will drop it
+    stated = child.tick
     if child.kind == MARKET and child.verb != REPLACE_OWN:
+        stated = 0
         child.kind = IOC
         child.tick = band(symbol, view.mid, view.side)
-    order.now, order.side, order.lots, order.tick = view.now, view.side, lots, child.tick
+    order.now, order.side, order.lots, order.tick, order.stated = view.now, view.side, lots, child.tick, stated
     if not (box.may_buy if view.side == BUY else box.may_sell):
         box.refused[PERMISSION] += 1
         return False
-    rule = judge(box.scopes, box.symbols, box.cells, box.resting, len(box.resting), box.windows[0], order, box.verdicts[0])
+    rule = judge(box.scopes, box.symbols, box.cells, box.accounts, box.resting, len(box.resting), box.windows[0], order, box.verdicts[0])
     if rule != 0:
         box.refused[rule] += 1
         return False
     box.passed += 1
-    count_message(box.scopes, 0, view.now)
+    count_message(box.scopes, 0, view.now, worth(lots, child.tick, symbol))
     while place < len(box.resting) - 1 and box.resting[place].lots > 0:
         place += 1
     take(box.scopes, box.symbols, box.cells, box.resting, place, order)

@@ -14,6 +14,10 @@ from tercet.errors import BadInput
 from tercet.market.instruments import Instrument
 
 MOST_MESSAGES = 1024  # that a window can count
+MOST_COUNTED = 255  # cancels and rejects that a window can count
+LARGEST = 2**62
+NONE = float("inf")  # no limit
+SHARES = (".collar", ".drift", ".adv_share", ".volume_share", ".jump", ".spread", ".close_collar", ".far")
 
 
 class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,6 +31,11 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     open_orders: int
     open_value: float
     messages: int  # in windows.messages_s
+    notional: float = NONE  # money asked for in windows.notional_s
+    order_to_trade: float = NONE  # messages of a day to its trades, beyond a hundred messages
+    cancels: float = NONE  # in windows.messages_s, after which nothing new goes
+    rejects: float = NONE  # in windows.messages_s
+    traded: float = NONE  # lots, in windows.protection_s
 
 
 class Strategy(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,6 +47,8 @@ class Strategy(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
     symbols: tuple[str, ...]
     sides: tuple[int, ...] = (1, -1)
     short: bool = False  # may sell what it does not have
+    traders: tuple[str, ...] = ()  # of whom an order has to name one, where any is named here
+    algorithms: tuple[str, ...] = ()
     repeats: int  # orders filled whole in windows.repeats_s, until a person re-arms it
 
 
@@ -60,6 +71,9 @@ class Traded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     adv_share: float  # of it, one order
     volume_share: float  # of what trades in windows.volume_s
     located: int = 0  # lots that may be sold short
+    jump: float = NONE  # by which one mark may move the mid, as a share of it; the next one confirms it
+    spread: float = NONE  # as a share of the mid
+    close_collar: float = NONE  # how far a price may be from the close of the day before, as a share of it
 
     @property
     def money(self) -> float:
@@ -79,9 +93,18 @@ class Windows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     reference_s: float  # the oldest reference price that counts
     heartbeat_s: float
     missed: int  # heartbeats, after which a strategy is dead
+    notional_s: float = 1.0
+    protection_s: float = 1.0
     features_s: float = 5.0  # the oldest features that a model may act on
     posture_s: float = float("inf")  # the oldest posture that counts, after which it is DEFENSIVE; inf: an hour after one has come
     day_s: float = 0.0  # when the day of losses begins, after midnight UTC; at a time when nobody trades
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A client: money that its trades of the day and its open orders may come to."""
+
+    credit: float  # all together
+    capital: float = NONE  # bought beyond what is sold, or sold beyond what is bought
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,13 +125,18 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     desk: dict[str, Scope]
     strategy: dict[str, Strategy]
     instrument: dict[str, Traded]
+    account: dict[str, Account] = {}
     model: dict[str, Model] = {}
+    restricted: tuple[str, ...] = ()  # symbols that nobody here may trade
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         for where, value in leaves(self):
-            if isinstance(value, int | float) and not isinstance(value, bool) and not (value >= 0 or where.endswith(SIGNED)):
-                raise BadInput(f"{where} was {value}; expected a number, 0 or more")
+            _refuse_number(where, value)
+        self._refuse_names()
+        self._refuse_counts()
+
+    def _refuse_names(self) -> None:
         _refuse_same(self.people)
         if not self.windows.day_s < 86_400:
             raise BadInput(f"windows.day_s was {self.windows.day_s}; expected less than 86400, the seconds of a day")
@@ -119,12 +147,28 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 raise BadInput(f"strategy.{name}.symbols has {unknown[0]!r}; expected one of {', '.join(sorted(self.instrument))}")
             if not set(strategy.sides) <= {1, -1}:
                 raise BadInput(f"strategy.{name}.sides was {list(strategy.sides)}; expected 1, -1 or both")
+
+    def _refuse_counts(self) -> None:
         for name, scope in {"firm": self.firm, **self.desk, **self.strategy}.items():
             if scope.messages > MOST_MESSAGES:
                 raise BadInput(f"messages of {name} were {scope.messages}; expected {MOST_MESSAGES} at most")
+            for what, most in (("cancels", scope.cancels), ("rejects", scope.rejects)):
+                if MOST_COUNTED < most < NONE:
+                    raise BadInput(f"{what} of {name} were {most:g}; expected {MOST_COUNTED} at most, or inf for no limit")
         for symbol, traded in self.instrument.items():
             if not 0.0 < traded.money < float("inf"):
                 raise BadInput(f"instrument.{symbol}: a tick is worth {traded.money}; expected a positive amount")
+
+
+def _refuse_number(where: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if not (value >= 0 or where.endswith(SIGNED)):
+        raise BadInput(f"{where} was {value}; expected a number, 0 or more")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise BadInput(f"{where} was {value}; expected a whole number, {LARGEST} at most")
+    if where.endswith(SHARES) and 1.0 < value < NONE:
+        raise BadInput(f"{where} was {value:g}; expected a share from 0 to 1 (5% is 0.05), or inf for no limit")
 
 
 OLDEST_POSTURE = 3600.0  # seconds that one counts where windows.posture_s is inf
@@ -138,7 +182,14 @@ def _refuse_same(people: tuple[str, ...]) -> None:
 
 SIGNED = (".least_action", ".most_action")
 # Where more is tighter; everywhere else among numbers, less is. What is not named here and is no number needs two people.
-TIGHTER_UP = ("windows.messages_s", "windows.duplicates_s", "windows.repeats_s", ".least_action")
+TIGHTER_UP = (
+    "windows.messages_s",
+    "windows.duplicates_s",
+    "windows.repeats_s",
+    "windows.notional_s",
+    "windows.protection_s",
+    ".least_action",
+)
 NO_LIMIT = (
     ".tick_size",
     ".lot_size",
@@ -153,12 +204,15 @@ NO_LIMIT = (
     "people",
 )
 SETS = (".venues", ".symbols", ".sides", ".accounts")  # fewer is tighter
+NAMED = (".traders", ".algorithms")  # of some, fewer is tighter; none are no limit
 
 
 def read(path: Path) -> Limits:
     """The limits of a TOML file; raises BadInput naming what is missing, unknown or of the wrong kind."""
     try:
         return parse(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: expected a file of limits, found none; `tercet gate example` prints one") from error
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
 
@@ -208,7 +262,7 @@ def loosened(old: Limits, new: Limits) -> list[str]:
 
 def _dropped(old: Limits, new: Limits) -> list[str]:
     """A desk or model that is gone cannot bind; a strategy or an instrument that is gone may do nothing."""
-    gone = [(kind, name) for kind in ("desk", "model") for name in getattr(old, kind) if name not in getattr(new, kind)]
+    gone = [(kind, name) for kind in ("desk", "model", "account") for name in getattr(old, kind) if name not in getattr(new, kind)]
     return [f"{kind}.{name}" for kind, name in gone]
 
 
@@ -217,6 +271,10 @@ def _tighter(name: str, before: Any, after: Any) -> bool:
         return False
     if name.endswith(SETS):
         return set(after) <= set(before)
+    if name.endswith(NAMED):
+        return bool(after) and (not before or set(after) <= set(before))
+    if name == "restricted":
+        return set(after) >= set(before)
     if isinstance(after, bool):
         return before and not after
     if not isinstance(after, int | float):

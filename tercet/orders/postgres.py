@@ -20,6 +20,11 @@ LOCK: Final = 0x7E2CE7  # the first half of the advisory lock's key; the second 
 _TYPES: Final = ("int8", "int8", "text", "bytea", "bytea")
 _COPY: Final = "COPY tercet_rows (seq, time, kind, payload, hash) FROM STDIN (FORMAT BINARY)"
 _READ: Final = "SELECT seq, time, kind, payload, hash FROM tercet_rows ORDER BY seq"
+_PLANTED: Final = """
+SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN ('tercet_journal'::regclass, 'tercet_rows'::regclass)
+UNION ALL
+SELECT 'rule ' || rulename FROM pg_rewrite WHERE ev_class IN ('tercet_journal'::regclass, 'tercet_rows'::regclass)
+"""
 _TABLES: Final = """
 CREATE TABLE tercet_journal (format int NOT NULL, id bytea NOT NULL, made int8 NOT NULL, version text NOT NULL);
 CREATE TABLE tercet_rows (seq int8 PRIMARY KEY, time int8 NOT NULL, kind text NOT NULL, payload bytea NOT NULL, hash bytea NOT NULL);
@@ -89,7 +94,11 @@ class PostgresStore:
             self._db.execute("SELECT pg_advisory_unlock_all()")
 
     def _checked(self) -> bytes:
-        """The journal's random id, which seeds the chain; BadInput for tables of another format."""
+        """The journal's random id, which seeds the chain; BadInput for another format, Damaged for what would change what is written."""
+        if planted := self._one(_PLANTED):
+            raise Damaged(
+                f"{self.name}: expected the tables of a journal and nothing else, found {planted[0]}: other hands have changed it"
+            )
         headers = self._db.execute("SELECT format, id FROM tercet_journal").fetchall()
         if len(headers) != 1:
             raise Damaged(f"{self.name}: expected one header, found {len(headers)}")

@@ -10,16 +10,18 @@ from tercet.errors import BadInput
 from tercet.messages import Act, Cancel, Child, Command, Comparison, LimitsChange, Posture
 from tercet.orders.checks import ACTIVE, AHEAD, HALTED, REDUCING, RULES, WAIVABLE
 from tercet.orders.clock import NEVER, NS, STILL
-from tercet.orders.firm import FOREIGN, refuse_no_time
+from tercet.orders.firm import FOREIGN, alone, refuse_no_time
 from tercet.orders.gate import Gate
 from tercet.orders.limits import Limits, loosened, same_person
 from tercet.orders.tightening import shares_of
 
+ORDERS: Final = "orders"
 KILLED: Final = "killed"  # that, and not halted too
 STOPS: Final = frozenset(("dead_man", "kill_switch"))
 LONGEST_OVERRIDE: Final = 3600 * NS  # and for as long somebody else can confirm an arming
 
 
+@alone
 def act(gate: Gate, command: Command) -> list[Cancel]:
     """Carry out a command; returns what is to be cancelled. Raises BadInput where it may not be, and nothing changes.
 
@@ -40,6 +42,7 @@ def act(gate: Gate, command: Command) -> list[Cancel]:
     return cancels(gate, command.scope, command.time) if command.act == Act.KILL else []
 
 
+@alone
 def carry_out(gate: Gate, command: Command) -> None:
     """What a command changes, whoever may say so; BadInput where there is no such scope."""
     row = gate.firm.scope(command.scope)
@@ -109,6 +112,7 @@ class Told(msgspec.Struct):
     posture: Posture
 
 
+@alone
 def watch(gate: Gate, now: int, posture: Path | None = None) -> list[Cancel]:
     """Look at every scope, apart from who trades: call it each second. Tells an alert when something begins to be wrong, and returns the
     cancels of all that is open where nothing may be any more: of strategies that are dead, of scopes that losses have halted.
@@ -162,6 +166,7 @@ def breaches(gate: Gate, scope: str, now: int) -> dict[str, str]:
     return wrong
 
 
+@alone
 def override(gate: Gate, order: str, rule: str, lots: int, by: str, second: str | None, until: int, now: int) -> None:
     """Let one order, by its id and of so many lots at most, pass one control until a time: two people have to say so, as it is looser.
 
@@ -181,6 +186,7 @@ def override(gate: Gate, order: str, rule: str, lots: int, by: str, second: str 
     gate.alert("override", f"order.{order}", f"{by} and {second} let {order} pass {rule} with {lots} lots at most, until {until}", now)
 
 
+@alone
 def change(gate: Gate, limits: Limits, by: str, second: str | None, now: int) -> None:
     """Put new limits into force: tighter ones at once, looser ones where two people of those named before say so."""
     known(gate, by)
@@ -202,6 +208,7 @@ def _refuse_single(limits: Limits, what: str, by: str, second: str | None) -> No
         raise BadInput(f"{what}; expected a second person than {by} among {', '.join(limits.people)}, found {second!r}")
 
 
+@alone
 def heed(gate: Gate, posture: Posture, now: int) -> None:
     """Scale the limits by a posture, never beyond what they are without; a change of state is told, and so journaled.
 
@@ -234,7 +241,7 @@ def _heed_file(gate: Gate, file: Path, now: int) -> dict[str, str]:
 
 def refuse_new_names(old: Limits, new: Limits) -> None:
     """Raise BadInput for what a running gate has no rows for."""
-    for kind in ("desk", "strategy", "instrument"):
+    for kind in ("desk", "strategy", "instrument", "account"):
         if fresh := sorted(set(getattr(new, kind)) - set(getattr(old, kind))):
             raise BadInput(f"{kind}.{fresh[0]} is new; expected the names of before: a new one takes a restart")
     for name, strategy in new.strategy.items():
@@ -242,6 +249,7 @@ def refuse_new_names(old: Limits, new: Limits) -> None:
             raise BadInput(f"strategy.{name}.desk was {strategy.desk!r}; expected {old.strategy[name].desk!r}: a move takes a restart")
 
 
+@alone
 def reconcile(gate: Gate, symbol: str, own: int, theirs: int, now: int) -> None:
     """Compare a position with the drop copy's: a difference blocks the symbol until there is none."""
     row = gate.firm.scope(f"symbol.{symbol}")
@@ -255,9 +263,32 @@ def reconcile(gate: Gate, symbol: str, own: int, theirs: int, now: int) -> None:
         gate.alert("reconciliation", f"symbol.{symbol}", f"own position {own}, drop copy {theirs}", now)
 
 
+@alone
+def reconcile_orders(gate: Gate, symbol: str, theirs: dict[str, int], now: int) -> list[str]:
+    """Compare the open orders of a symbol, one by one, with the venue's: id -> lots still working. To be called while none is on its way.
+
+    What differs is returned in sentences, blocks the symbol until positions were compared (`reconcile`), and wakes people.
+    """
+    gate.firm.scope(f"symbol.{symbol}")
+    if wrong := [order for order, lots in theirs.items() if type(lots) is not int or lots < 0]:
+        raise BadInput(f"lots of order {wrong[0]!r} at the venue were {theirs[wrong[0]]!r}; expected a whole number, 0 or more")
+    books = gate.books
+    ours = {id: int(gate.firm.resting[books.rows[id]]["lots"]) for id, child in books.open.items() if child.symbol == symbol}
+    every = sorted({*ours, *theirs})
+    differing = [
+        f"order {id}: {ours.get(id, 0)} lots here, {theirs.get(id, 0)} at the venue" for id in every if ours.get(id, 0) != theirs.get(id, 0)
+    ]
+    if differing:
+        differ(gate, compared := Comparison(symbol=symbol, own=len(every) - len(differing), theirs=len(every), time=now, of=ORDERS))
+        gate.tell(compared)
+        gate.alert("reconciliation", f"symbol.{symbol}", "; ".join(differing[:3]), now)
+    return differing
+
+
 def differ(gate: Gate, compared: Comparison) -> None:
-    """Block a symbol where two positions differ, and free it where they do not; BadInput where there is no such symbol."""
-    gate.firm.scope(f"symbol.{compared.symbol}")["unequal"] = int(compared.own != compared.theirs)
+    """Block a symbol where two positions differ, and free it where they do not (orders only block); BadInput for no such symbol."""
+    row, different = gate.firm.scope(f"symbol.{compared.symbol}"), int(compared.own != compared.theirs)
+    row["unequal"] = max(int(row["unequal"][0]), different) if compared.of == ORDERS else different
 
 
 def known(gate: Gate, person: str) -> None:
