@@ -79,7 +79,8 @@ class Gate:
                 self.firm.clock = now
             else:
                 now = self.read_clock(now)
-            self.age(now)
+            if now >= self.firm.posture_ends:
+                self.age(now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
             answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, fault_of(fault))
