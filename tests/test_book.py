@@ -199,6 +199,69 @@ def test_a_full_book_refuses_what_would_rest_and_still_trades() -> None:
     assert pair.book.refused[-state.REFUSED_FULL] == 1
 
 
+def test_what_was_traded_is_said_of_the_last_order_only() -> None:
+    pair, (a, *_) = made((BUY, 99, 5), (SELL, 100, 3), (SELL, 101, 3))
+    for again in (
+        lambda: pair.submit(BUY, 100, 0),
+        lambda: pair.submit(BUY, 90, 1, kind=IOC),
+        lambda: pair.submit(BUY, 101, 9, kind=FOK),
+        lambda: pair.replace(a, 99, 0),
+        lambda: pair.replace(a, 99, 4),
+        lambda: pair.replace(a, 98, 4),
+    ):
+        pair.book.traded = 7
+        again()
+        assert pair.book.traded == 0
+
+
+def test_a_mark_is_told_in_the_fill_and_does_not_pass_to_the_next_order_in_its_slot() -> None:
+    pair, (a, b) = made((SELL, 100, 3), (SELL, 100, 3))
+    pair.book.orders[pair.slots[a]].mark = 5
+    assert pair.submit(BUY, 100, 4) == DONE
+    assert [int(fill.mark) for fill in pair.fills.rows[:2]] == [5, 0]
+    again = pair.submit(SELL, 100, 1, id=3)
+    assert isinstance(again, Order)
+    assert pair.slots[again] == pair.slots[a]
+    assert int(pair.book.orders[pair.slots[again]].mark) == 0
+    assert b.lots == 2
+
+
+@pytest.mark.parametrize("tick", [MAX_TICK, -MAX_TICK])
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_the_outermost_prices_are_taken(side: int, tick: int) -> None:
+    pair = Pair()
+    order = pair.submit(side, tick, 3, id=1)
+    assert isinstance(order, Order)
+    assert isinstance(pair.replace(order, tick, 4), Order)
+    assert names_at(pair, side) == [(tick, [1])]
+
+
+def test_the_last_slot_can_be_changed_and_the_one_behind_it_is_unknown() -> None:
+    pair, orders = made(*[(BUY, 100, 2) for _ in range(32)])
+    assert pair.slots[orders[-1]] == len(pair.book.orders) - 1
+    assert pair.replace(orders[-1], 100, 1) is orders[-1]
+    assert pair.replace(orders[0], 100, 1) is orders[0]
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_a_reduction_by_all_that_stands_or_more_takes_the_order_out(far: bool) -> None:
+    pair, (_, a, b, c) = made((BUY, 1000 if far else 101, 1), (BUY, 100, 5), (BUY, 100, 5), (BUY, 100, 5))
+    pair.reduce(a, 5)
+    pair.reduce(b, 6)
+    pair.reduce(c, 4)
+    assert names_at(pair, BUY)[-1] == (100, [4])
+    assert (a.lots, b.lots, c.lots) == (0, 0, 1)
+
+
+def test_an_empty_side_leaves_its_window_where_it_was() -> None:
+    pair, (a,) = made((BUY, 1000, 1))
+    pair.cancel(a)
+    assert (int(pair.book.sides[0].low), int(pair.book.sides[0].levels)) == (996, 0)
+    pair.submit(BUY, 2000, 1, id=2)
+    assert int(pair.book.sides[0].low) == 1996
+    assert names_at(pair, BUY) == [(2000, [2])]
+
+
 # Windows ------------------------------------------------------------------------------------------------------------------------
 
 

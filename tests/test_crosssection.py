@@ -1,7 +1,7 @@
 """The gate of the cross-section rejects what luck alone would have found, and passes a known alpha."""
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,17 @@ from rich.table import Table as RichTable
 from tercet.cli.evaluated import panel_table
 from tercet.errors import BadInput
 from tercet.report import crosssection as pages
+from tercet.report.league import dropped
+from tercet.signals.asking import of_bars
 from tercet.signals.crosssection import PanelSettings, Verdict, deciles, panel_task, verdict
+from tercet.signals.directions import summary
+from tercet.signals.evidence import evidence_of, jumps_of
 from tercet.signals.experts import Linear
+from tercet.signals.fitted import NoAnswer
 from tercet.signals.league import evaluate
 from tercet.signals.panels import PanelsSettings
 from tercet.signals.panels import judged as judged_all
+from tercet.signals.samples import Lesson, Questions
 from tercet.signals.timed import Table
 from tercet.signals.trials import Ledger
 from tercet.signals.walkforward import WalkForward
@@ -67,6 +73,108 @@ def test_noise_is_rejected_and_a_planted_alpha_passes(prices, tmp_path):
     assert known.passes
     assert known.ic.mean == pytest.approx(0.15, abs=0.05)
     assert known.ic.t > 5
+
+
+def test_survivors_are_rejected_or_not_judged_and_the_dead_open_the_gate(prices, tmp_path):
+    """A signal that would pass, on stocks of whom none dies: survival may have made it. Planted, it is known to be there."""
+    task = panel_task(prices, replace(SETTINGS, planted=0.15))
+    hidden = replace(task, samples=replace(task.samples, names=(*task.samples.names[:-1], "mine")))
+    league = evaluate(hidden, [Linear()], WalkForward(folds=2, first=0.5), Ledger(tmp_path / "trials.jsonl"))
+    dead = replace(hidden, evidence=replace(hidden.evidence, ended=3))
+    alive, known, control = (verdict(one, league.standings, league.asked, 2, SETTINGS).portfolios[0] for one in (hidden, dead, task))
+    assert (alive.gate, known.gate, control.gate) == ("not judged", "passed", "passed")
+    assert not alive.passes
+    poor = replace(alive, dsr=0.5)
+    assert poor.gate == "rejected"
+    assert "every symbol is alive on the last date" in hidden.evidence.sentences()[0]
+    assert dead.evidence.sentences() == []
+
+
+def test_symbols_that_jump_and_come_back_are_named_and_the_gate_judges_without_them(prices, tmp_path):
+    wrong = (pl.col("symbol") == "S07") & (pl.col("event_time") // DAY).is_in([700, 702])
+    odd = Table(prices.frame.with_columns(pl.when(wrong).then(pl.col("close") * 2).otherwise("close").alias("close")))
+    (first, *_) = (task := panel_task(odd, replace(SETTINGS, planted=0.15))).evidence.jumps
+    assert task.evidence.jumped == ("S07",)
+    assert (first.symbol, first.date, first.rows) == ("S07", "1971-12-02", 1)
+    assert first.move == pytest.approx(np.log(2), abs=0.1)
+    assert "closes of 1 symbols jump and come back" in task.evidence.sentences()[-1]
+    league = evaluate(task, [Linear()], WalkForward(folds=2, first=0.5), Ledger(tmp_path / "trials.jsonl"))
+    (found,) = verdict(task, league.standings, league.asked, 2, SETTINGS).portfolios
+    assert found.mended_dsr is not None
+    assert found.mended_dsr <= 1.0
+    everybody = replace(task, suspect=np.ones(len(task.samples), np.bool_))
+    (none,) = verdict(everybody, league.standings, league.asked, 2, SETTINGS).portfolios
+    assert none.mended_dsr is None
+    assert none.gate == "not judged"
+
+
+def closes(moves: list[float]) -> pl.DataFrame:
+    """One symbol's closes by their returns in logarithms."""
+    prices = np.exp(np.cumsum([0.0, *moves]))
+    return pl.DataFrame({"symbol": ["A"] * len(prices), "event_time": np.arange(len(prices)) * DAY, "close": prices})
+
+
+@pytest.mark.parametrize(
+    ("moves", "count"),
+    [
+        ([0.0, 0.7, -0.7], 1),
+        ([0.0, 0.7, 0.0, 0.0, 0.0, 0.0, -0.7], 1),  # on the fifth row
+        ([0.0, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0, -0.7], 0),
+        ([0.0, -0.7, 0.02, 0.6], 1),
+        ([0.0, 0.7, -0.5], 0),
+        ([0.0, 0.7, 0.7], 0),
+        ([0.0, 0.2, -0.2], 0),
+        ([0.0, 0.7, 0.0, 0.0], 0),
+    ],
+)
+def test_a_jump_is_a_great_return_whose_reversal_of_its_size_follows_within_days(moves, count):
+    assert len(jumps_of(closes(moves))) == count
+
+
+@pytest.mark.parametrize(("missing", "ended"), [(0, 0), (5, 0), (6, 1)])
+def test_a_symbol_that_misses_the_last_days_alone_is_alive(missing, ended):
+    frame = pl.concat([closes([0.01] * 99), closes([0.01] * (99 - missing)).with_columns(symbol=pl.lit("B"))])
+    found = evidence_of(Table.of(frame.with_columns(known_time="event_time"), sort=True))
+    assert (found.symbols, found.ended) == (2, ended)
+    assert found.survivors == (ended == 0)
+
+
+def test_a_model_that_answers_with_nan_is_dropped_and_named(prices, tmp_path):
+    task = panel_task(prices, SETTINGS)
+    league = evaluate(task, [Linear(), Blank()], WalkForward(folds=2, first=0.5), Ledger(tmp_path / "trials.jsonl"))
+    assert [one.expert for one in league.standings] == ["ols"]
+    assert "blank answered" in league.dropped["blank"]
+    assert "with NaN or infinity" in dropped(summary([league]))[0]
+    with pytest.raises(NoAnswer, match="no expert answered: blank answered"):
+        evaluate(task, [Blank()], WalkForward(folds=2, first=0.5), Ledger(tmp_path / "trials.jsonl"))
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An expert whose model has no number for its last question."""
+
+    name: str = "blank"
+
+    def fit(self, lesson: Lesson, seed: int) -> "Blank":
+        """Nothing is learned."""
+        return self
+
+    def answer(self, asked: Questions) -> Any:
+        """(asked,) means."""
+        return np.r_[np.zeros(len(asked.rows) - 1), np.nan]
+
+
+def test_a_date_of_fewer_stocks_than_the_model_needs_is_not_answered(prices):
+    names = panel_task(prices, SETTINGS).samples.names
+    rows = of_bars(prices, names, 5, 0, least=40)
+    assert rows.left_out["too few stocks on the date"] == 0
+    thin = Table(prices.frame.filter((pl.col("symbol") != "S00") | (pl.col("event_time") < 899 * DAY)))
+    newest = prices.frame["event_time"].max()
+    assert of_bars(thin, names, 5, 0, least=40).event_time.max() < newest
+    assert of_bars(thin, names, 5, 0, least=40).left_out["too few stocks on the date"] == 39
+    assert of_bars(thin, names, 5, 0, least=39).event_time.max() == newest
+    with pytest.raises(BadInput, match="no date has 41 stocks, which the model needs; the most have 40"):
+        of_bars(prices, names, 5, 0, least=41)
 
 
 def test_more_trials_make_the_gate_narrower(prices, tmp_path):
@@ -156,6 +264,7 @@ def told(dsr: float, uncut_dsr: float) -> dict[str, Any]:
     """A league as the command makes it: one expert that the gate rejects or passes."""
     row = {"expert": "ols", "returns": [0.0] * 40, "gross": 0.0, "net": 0.0, "turnover": 1.0, "sharpe": 2.0, "psr": 1.0, "dsr": dsr}
     row |= {"uncut_sharpe": -0.3, "uncut_dsr": uncut_dsr, "expected_maximum": 0.5, "passes": False, "ic": {"mean": 0.02, "t": 7.0}}
+    row |= {"gate": "rejected", "mended_sharpe": None, "mended_dsr": None, "unjudged": ""}
     return {"league": {"task": "panel 5 days", "experts": [{"expert": "ols", "scores": {}}]}, "portfolios": [row], "overfitting": None}
 
 

@@ -16,9 +16,10 @@ from tercet.errors import BadInput
 from tercet.risk.backtests import backtest
 from tercet.risk.days import MarketDays
 from tercet.risk.garch import Garch
-from tercet.risk.scales import Implied, LongDays, Measured, Recursive, Weighted, long_days
+from tercet.risk.recursions import recalibrate
+from tercet.risk.scales import Averaged, Implied, LongDays, Measured, Recursive, Weighted, long_days
 from tercet.risk.shapes import Normal, PeakErrors, Peaks, Seen, SeenErrors, SkewedErrors, SkewedT, worst
-from tercet.risk.tail import DEFAULT, MODELS, Scaled, Tail, suited, tails_walked, tomorrow
+from tercet.risk.tail import DEFAULT, MODELS, PLAIN, Recalibrated, Scaled, Tail, models_for, suited, tails_walked, tomorrow
 from tercet.risk.tailleague import TailSettings, first_asked, tail_league
 from tercet.signals.series import Floats
 from tercet.signals.sources import daily
@@ -82,6 +83,69 @@ def test_what_was_said_before_a_day_does_not_change_with_it(name: str, days: Lon
         assert said[level].var[1100:1301].tobytes() == other[level].var[1100:1301].tobytes()  # day 1300 was told by those before
         assert said[level].es[1100:1301].tobytes() == other[level].es[1100:1301].tobytes()
         assert (said[level].var[1301:] != other[level].var[1301:]).any()
+
+
+# Hits -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def slow_factor(returns: Floats, said: Floats, level: float, slow: float, fast: float, keep: float, most: float) -> Floats:
+    """A sum over all hits before, a day at a time."""
+    found, excess = [], [np.nan]
+    for t in range(len(returns)):
+        if t and not np.isnan(said[t - 1]):
+            excess.append(float(returns[t] <= found[-1] * said[t - 1]) - level)
+        lasting = 0.0
+        for one in excess[1:]:
+            lasting = min(max(lasting + slow * one, -most), most)
+        lately = sum(keep**age * one for age, one in enumerate(reversed(excess[1:])))
+        found.append(np.exp(min(max(lasting + fast * lately, -most), most)))
+    return np.array(found)
+
+
+@given(st.integers(0, 1000), st.sampled_from([(0.005, 0.15), (0.3, 0.0), (0.0, 2.0)]), st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_a_recalibrated_model_follows_its_hits(seed: int, steps: tuple[float, float], unsaid: int) -> None:
+    rng = np.random.default_rng(seed)
+    returns, said = rng.standard_normal(60), -1 - rng.random(60)
+    said[:unsaid] = np.nan
+    found = recalibrate(returns, said, 0.05, *steps, 0.85, 0.7)
+    assert found == pytest.approx(slow_factor(returns, said, 0.05, *steps, 0.85, 0.7))
+    assert (found[: unsaid + 1] == 1.0).all()
+    assert (np.abs(np.log(found)) <= 0.7 + 1e-12).all()
+
+
+def test_more_hits_than_there_should_be_say_more_at_once_and_at_a_rare_level_by_more(days: LongDays) -> None:
+    plain, found = (
+        model.fit(days[:1200]) for model in (Scaled("x", Averaged(), Normal()), Recalibrated("y", Scaled("x", Averaged(), Normal())))
+    )
+    for level in LEVELS:
+        said, moved = plain.at(days, level), found.at(days, level)
+        factor = moved.var / said.var
+        assert moved.es == pytest.approx(factor * said.es)
+        hits = days.all.returns[1:] <= moved.var[:-1]
+        assert (factor[1:][hits] > factor[:-1][hits]).all()
+        assert (np.diff(factor)[~hits & (factor[:-1] > 1.01)] < 0).all()
+        jumps = np.diff(np.log(factor))[hits]
+        assert np.median(jumps) == pytest.approx(0.155 * (1 - level) * (0.05 / level) ** 0.25, rel=0.2)
+
+
+def test_a_model_that_says_too_little_is_brought_to_its_level() -> None:
+    rng = np.random.default_rng(3)
+    returns = rng.standard_t(4, 6000)
+    short = np.full(6000, -1.0)  # of about 19% of days
+    factor = recalibrate(returns, short, 0.05, 0.02, 0.0, 0.85, 2.0)
+    assert (returns[1:] <= (factor * short)[:-1])[1000:].mean() == pytest.approx(0.05, abs=0.01)
+    assert (returns <= short).mean() > 0.15
+
+
+def test_the_default_suits_the_days_in_every_list_of_models(days: LongDays) -> None:
+    bare = LongDays(MarketDays(days.all.known, days.all.returns))
+    assert models_for(days) == MODELS
+    found = models_for(bare)
+    assert found[DEFAULT.name] == suited(bare)
+    assert found[PLAIN.name] == suited(bare).of
+    assert {name for name in found if found[name] != MODELS[name]} == {DEFAULT.name, PLAIN.name}
+    assert found[DEFAULT.name].needs == ()
 
 
 # Shapes ---------------------------------------------------------------------------------------------------------------------------------
@@ -184,15 +248,15 @@ def test_falls_are_means_of_errors_below_0(days: LongDays) -> None:
 
 
 def test_a_mean_is_of_values_at_risk_and_of_shortfalls_and_suits_the_days(days: LongDays) -> None:
-    said = [member.fit(days).at(days, 0.05) for member in DEFAULT.members]
-    both = DEFAULT.fit(days).at(days, 0.05)
+    said = [member.fit(days).at(days, 0.05) for member in PLAIN.members]
+    both = PLAIN.fit(days).at(days, 0.05)
     assert both.var[-9:] == pytest.approx(np.mean([one.var[-9:] for one in said], axis=0))
     assert both.es[-9:] == pytest.approx(np.mean([one.es[-9:] for one in said], axis=0))
     assert suited(days) == DEFAULT
     bare = LongDays.of(MarketDays(days.all.known, days.all.returns))
-    assert [one.name for one in suited(bare).members] == ["evt-gjr"]
+    assert [one.name for one in suited(bare).of.members] == ["evt-gjr", "evt-gjr+falls"]
     assert tomorrow(bare, (0.01,))[0.01] == (suited(bare).fit(bare).at(bare, 0.01).var[-1], suited(bare).fit(bare).at(bare, 0.01).es[-1])
-    assert [one.name for one in suited(days[:700]).members] == ["evt-gjr", "evt-gjr+vix"]  # 300 days were measured
+    assert [one.name for one in suited(days[:700]).of.members] == ["evt-gjr", "evt-gjr+vix"]  # 300 days were measured
 
 
 def table_of(**columns: object) -> Table:

@@ -17,7 +17,7 @@ from tercet.risk.days import MarketDays, market_days, with_vix
 from tercet.risk.fusions import WARNINGS, Logistic, mean_of, trees
 from tercet.risk.indicators import INDICATORS, TREND, UNREST, WarningDays, averaged, unusual
 from tercet.risk.monotone import logistic_weights
-from tercet.risk.standing import StandingSettings, forecasts, held, posture_league, stood, width
+from tercet.risk.standing import LATELY, StandingSettings, depths, forecasts, held, posture_league, stood, usual, width
 from tercet.risk.warning import FallSettings, alarms, falls, lasting, learnable, probability
 from tercet.risk.warningleague import WarningSettings, area, average_precision, caught, episodes, warning_league
 from tercet.signals.timed import EVENT, KNOWN, Table
@@ -244,6 +244,38 @@ def test_postures_are_told_from_the_past_and_their_drawdown_is_their_own(tmp_pat
     assert found.trials == len(found.standings) == 10
     assert found.standings[0].volatility < found.standings[-1].volatility
     assert sum(found.states().values()) == pytest.approx(1.0)
+
+
+def test_what_is_usual_is_the_median_of_four_years() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(size=1500)
+    values[:20] = np.nan
+    found = usual(values)
+    assert np.isnan(found[:269]).all()
+    assert found[269] == pytest.approx(np.median(values[20:270]))
+    assert found[1499] == pytest.approx(np.median(values[1500 - LATELY :]))
+
+
+def test_a_fall_is_as_deep_as_is_unusual() -> None:
+    found = depths(np.array([13.0, 26.0, 6.5, 0.0, np.nan]), FallSettings(depth=0.1))
+    assert found[:4] == pytest.approx([0.1, 1 - 0.9**2, 1 - 0.9**0.5, 0.0])
+    assert np.isnan(found[4])
+    level = np.array([100.0, 95.0, 80.0, 80.0, 80.0])
+    ahead, until = falls(level, FallSettings(days=2), np.array([0.05, 0.2, 0.1, np.nan, 0.1]))
+    np.testing.assert_array_equal(ahead, [1.0, 0.0, 0.0, np.nan, np.nan])
+    assert until.tolist() == [1, -1, -1, -1, -1]
+
+
+def test_a_market_of_three_times_the_volatility_has_about_the_same_states() -> None:
+    days, shares = made(1200), []
+    for times in (1, 3):
+        one = WarningDays(MarketDays(days.market.known, times * days.market.returns))
+        levels = np.array([each.level for each in stood(one, forecasts(one, HOW, lambda _: None), HOW)[0]])
+        shares.append([float((levels == level).mean()) for level in range(4)])
+    quiet, loud = shares
+    assert min(quiet[0], loud[0]) > 0.5
+    assert quiet[0] == pytest.approx(loud[0], abs=0.2)
+    assert max(quiet[2] + quiet[3], loud[2] + loud[3]) < 0.25
 
 
 def test_the_width_is_what_forecasts_lie_apart_beyond_the_usual() -> None:

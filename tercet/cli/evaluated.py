@@ -41,6 +41,7 @@ class Asked:
     tell: Tell
     accept_bad_day: bool = False
     hours: Hours = NEW_YORK_HOURS
+    least: int | None = None
 
     def refuse(self, kind: str, *names: str) -> None:
         """BadInput where an option was given that this kind does not know."""
@@ -90,7 +91,7 @@ def by_direction(place: str, asked: Asked) -> Result:
     from tercet.signals.samples import DIRECTION
     from tercet.signals.trials import Ledger
 
-    asked.refuse("direction", "planted", "experiment")
+    asked.refuse("direction", "planted", "experiment", "least")
     names = asked.experts or BY_DIRECTION
     given = {name: value for name in ("folds", "horizons", "seeds") if (value := getattr(asked, name)) is not None}
     settings, ledger = DirectionSettings(**given), Ledger()
@@ -105,10 +106,10 @@ def by_direction(place: str, asked: Asked) -> Result:
 
     found = [summary(runs) for runs in leagues(day, experts, settings, ledger, tell).values()]
     told = about(place, day, quality) | {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "ledger": str(ledger.path)}
-    told |= {"leagues": found, "warnings": []}
+    told |= {"leagues": found, "warnings": [line for league in found for line in pages.dropped(league)]}
     tables = [table for league in found for table in league_tables(league, pages.value_of, told["bad_day"])]
     best = [] if told["bad_day"] else [pages.verdict(league) for league in found]
-    lines = [told["judged"], *best, *(counts(league) for league in found), f"ledger {ledger.path}"]
+    lines = [told["judged"], *best, *told["warnings"], *(counts(league) for league in found), f"ledger {ledger.path}"]
     return Result(tables, lines, told, lambda command: pages.page(told, command))
 
 
@@ -142,7 +143,7 @@ def by_order_flow(place: str, asked: Asked) -> Result:
     from tercet.report import orderflow as pages
     from tercet.signals.ofi import OfiSettings, explain
 
-    asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted", "experiment")
+    asked.refuse("ofi", "experts", "folds", "horizons", "seeds", "planted", "experiment", "least")
     places = [place] if os.path.exists(place) else place.split(",")  # Path.exists raises where a name is too long
     qualities, settings = [stored(one, asked.accept_bad_day) for one in places], OfiSettings()
     days = [day for day, _ in qualities]
@@ -200,7 +201,7 @@ def by_simulation(place: str, asked: Asked) -> Result:
     from tercet.signals.registry import chosen
     from tercet.signals.samples import MEAN
 
-    asked.refuse("gkx", "folds", "horizons", "planted", "experiment")
+    asked.refuse("gkx", "folds", "horizons", "planted", "experiment", "least")
     if place:
         raise BadInput(f"task was 'gkx:{place}'; expected gkx alone: it makes its own data")
     known = {expert.name: expert for expert in families()}
@@ -211,14 +212,15 @@ def by_simulation(place: str, asked: Asked) -> Result:
         asked.tell(f"made panels, {done} of {of} learned and asked", done, of)
 
     found = gkx_table(experts, 20 if asked.seeds is None else asked.seeds, tell=tell)
-    told = dataclasses.asdict(found) | {"experts": list(names), "warnings": []}
+    dropped = [f"{name} is not in the table: {why}" for name, why in found.dropped.items()]
+    told = dataclasses.asdict(found) | {"experts": list(names), "warnings": dropped}
     names_of = ("family", "design", "of the oracle's", "± s.e.", "R²", "wins", "seeds", "fit s")
     cells = []
     for row in found.rows:
         shares = (percent(row.fraction), percent(row.error), percent(row.r2, 2))
         cells.append((row.expert, row.design, *shares, str(row.wins), str(row.seeds), number(row.seconds, 1)))
     table = fitted(names_of, cells, spare=("fit s", "seeds", "R²"), left=("design",))
-    return Result([table], [pages.asked(told), *pages.verdicts(told)], told, lambda command: pages.page(told, command))
+    return Result([table], [pages.asked(told), *pages.verdicts(told), *dropped], told, lambda command: pages.page(told, command))
 
 
 # The daily cross-section --------------------------------------------------------------------------------------------------------------
@@ -229,6 +231,7 @@ BY_PANEL: Final = ("ols", "elastic-net", "lightgbm")
 def by_panel(place: str, asked: Asked) -> Result:
     """Which stocks of a date do better, and whether the portfolios made of that are to be believed."""
     from tercet.report import crosssection as pages
+    from tercet.report.league import dropped
     from tercet.signals.directions import summary
     from tercet.signals.panels import PanelsSettings, judged
     from tercet.signals.registry import chosen
@@ -239,7 +242,8 @@ def by_panel(place: str, asked: Asked) -> Result:
     names = asked.experts or BY_PANEL
     if asked.seeds not in (None, 1):
         raise BadInput(f"seeds were {asked.seeds}; expected 1: a portfolio is judged by its trials, and each seed is one")
-    given = {name: value for name in ("folds", "horizons", "planted", "experiment") if (value := getattr(asked, name)) is not None}
+    options = ("folds", "horizons", "planted", "experiment", "least")
+    given = {name: value for name in options if (value := getattr(asked, name)) is not None}
     settings, ledger = PanelsSettings(**given), Ledger()
     experts = chosen(names, MEAN)
     if not place:
@@ -255,35 +259,49 @@ def by_panel(place: str, asked: Asked) -> Result:
     loaded = bars(place, *asked.hours)
     found: list[dict[str, Any]] = []
     warned: list[str] = []
+    evidence = None
     for league, verdict, silent in judged(loaded.table, experts, settings, ledger, tell):
+        evidence, plain = verdict.evidence, summary([league])
+        warned += [line for line in evidence.sentences() if line not in warned] if evidence else []
+        warned += dropped(plain)
         warned += [f"{league.task}: {name} said the same of all stocks of a date and has no portfolio" for name in silent]
-        rows = [dataclasses.asdict(one) | {"returns": one.returns.tolist(), "passes": one.passes} for one in verdict.portfolios]
-        found.append({"league": summary([league]), "portfolios": rows, "overfitting": verdict.overfitting})
+        rows = [
+            dataclasses.asdict(one) | {"returns": one.returns.tolist(), "passes": one.passes, "gate": one.gate}
+            for one in verdict.portfolios
+        ]
+        found.append({"league": plain, "portfolios": rows, "overfitting": verdict.overfitting})
     told: dict[str, Any] = {
         "file": place,
         "name": Path(place).name,
         "dropped": loaded.dropped,
         "nulled": loaded.nulled,
+        "cleaning": loaded.cleaning.as_json(),
+        "cleaned": loaded.cleaning.lines(),
+        "population": None if evidence is None else dataclasses.asdict(evidence) | {"survivors": evidence.survivors},
         "ledger": str(ledger.path),
     }
     told |= {"asked": {"experts": list(names), **dataclasses.asdict(settings)}, "leagues": found, "warnings": warned}
     lines = [line for one in found for line in (pages.verdict(one), counts(one["league"]))]
-    return Result([panel_table(one) for one in found], [pages.asked(told), *lines], told, lambda w: pages.page(told, w))
+    lines = [pages.asked(told), *lines, *warned, *loaded.cleaning.lines()]
+    return Result([panel_table(one) for one in found], lines, told, lambda w: pages.page(told, w))
 
 
 def panel_table(found: dict[str, Any]) -> Table:
-    """A row an expert; uncut is the DSR of what was really earned, and the gate asks both."""
+    """A row an expert; uncut is the DSR of what was really earned, and the gate asks all three."""
     from tercet.report.crosssection import overfitting
 
     periods = len(found["portfolios"][0]["returns"]) if found["portfolios"] else 0
     title = f"{found['league']['task']}: {periods} periods, bps each; PBO {overfitting(found)}"
-    names = ("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "rank IC", "t", "gate")
-    rows = []
+    names: tuple[str, ...] = ("expert", "gross", "net", "Sharpe", "PSR", "DSR", "uncut", "no jumps", "rank IC", "t", "gate")
+    rows: list[tuple[str, ...]] = []
     for row in found["portfolios"]:
         money = (number(1e4 * row["gross"], 1), number(1e4 * row["net"], 1), number(row["sharpe"]))
-        chances = (percent(row["psr"]), percent(row["dsr"]), percent(row["uncut_dsr"]))
+        chances = (percent(row["psr"]), percent(row["dsr"]), percent(row["uncut_dsr"]), percent(row["mended_dsr"]))
         ic = (number(row["ic"]["mean"], 4), number(row["ic"]["t"], 1))
-        rows.append((row["expert"], *money, *chances, *ic, "passed" if row["passes"] else "rejected"))
+        rows.append((row["expert"], *money, *chances, *ic, row["gate"]))
+    if all(row["mended_dsr"] is None for row in found["portfolios"]):  # none jumps
+        rows = [(*row[:7], *row[8:]) for row in rows]
+        names = (*names[:7], *names[8:])
     return fitted(names, rows, title, ("t", "rank IC", "PSR", "gross", "uncut"))
 
 

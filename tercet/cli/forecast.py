@@ -25,6 +25,9 @@ Close = Annotated[str | None, typer.Option(metavar="HH:MM", help="Panel: when it
 Zone = Annotated[str, typer.Option(metavar="ZONE", help="Panel: the zone of that clock and of its dates, such as Asia/Tokyo.")]
 
 
+Least = Annotated[int | None, typer.Option(metavar="STOCKS", help="Panel: how many stocks a date needs (50), at predict too.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     family = typer.Typer(help="What may happen next: judge experts, fit one, and let it answer.", no_args_is_help=True)
@@ -45,6 +48,7 @@ def evaluate(
     experiment: Annotated[
         str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name, whatever changes in the file.")
     ] = None,
+    least: Least = None,
     accept_bad_day: AcceptBadDay = False,
     close: Close = None,
     zone: Zone = NEW_YORK,
@@ -62,7 +66,7 @@ def evaluate(
     names = None if experts is None else tuple(name.strip() for name in experts.split(","))
     with progress() as tell, noted() as notes, extra("signals"):
         result = evaluated(
-            task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day, (close, zone))
+            task, Asked(names, folds, whole(horizons, "horizons"), seeds, planted, experiment, tell, accept_bad_day, (close, zone), least)
         )
     result.json["warnings"] += notes
     if html:
@@ -84,6 +88,7 @@ def fit(
     horizon: Annotated[int | None, typer.Option(help="Messages (10), or days (5).")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Panel: count its trials under this name.")] = None,
+    least: Least = None,
     accept_bad_day: AcceptBadDay = False,
     close: Close = None,
     zone: Zone = NEW_YORK,
@@ -98,16 +103,18 @@ def fit(
         from tercet.signals.forecasting import keep
 
     with progress() as tell, noted() as notes, extra("signals"):
-        made = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day, (close, zone))
+        made, cleaned = fitted(task, expert, until, horizon, seed, tell, experiment, accept_bad_day, (close, zone), least)
     keep(made, out)
     lineage, terms = made.fitted.lineage, made.terms
     if as_json:
         told = {"model": str(out), "model_id": lineage.model_id, "lineage": msgspec.to_builtins(lineage)}
         kept = {name: value for name, value in msgspec.to_builtins(terms).items() if name != "errors"}  # 201 quantiles
-        say_json(told | {"terms": kept, "warnings": notes})
+        say_json(told | {"terms": kept, "cleaning": cleaned, "warnings": notes})
     life = "unknown" if terms.half_life is None else f"{terms.half_life:.2g} horizons"
     console.print(f"{out}: {lineage.model_id}, {lineage.rows:,} rows of {len(lineage.names)} features", highlight=False, soft_wrap=True)
     console.print(f"  errors on {terms.rows:,} rows not seen: sd {terms.sd:.4g} {terms.unit}; half-life {life}", highlight=False)
+    for line in cleaned:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
     for note in notes:
         console.print(f"[yellow]warning[/] {note}", highlight=False, soft_wrap=True)
 
@@ -138,9 +145,11 @@ def predict(
         write_whole(out, packed.getvalue())
     if as_json:
         told = {"file": str(out), "model_id": forecaster.fitted.lineage.model_id, "rows": found.height, "left_out": asked.left_out}
-        say_json(told | {"first": int(asked.event_time.min()), "last": int(asked.event_time.max())})
+        say_json(told | {"cleaning": list(asked.cleaned), "first": int(asked.event_time.min()), "last": int(asked.event_time.max())})
     left = ", ".join(f"{count:,} ({reason})" for reason, count in asked.left_out.items() if count) or "none"
     console.print(f"{out}: {found.height:,} forecasts; left out {left}", highlight=False, soft_wrap=True)
+    for line in asked.cleaned:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -43,13 +43,13 @@ def tail(asked: Judging) -> Result:
     refuse_horizon(asked)
     from tercet.risk.days import market_days
     from tercet.risk.scales import long_days, unmeasured
-    from tercet.risk.tail import MODELS
+    from tercet.risk.tail import models_for
     from tercet.risk.tailleague import TailSettings, tail_league, usual_first
 
     loaded = series(asked)
     days = long_days(loaded.table)
     settings = given(TailSettings(), first=first_of(days.all.known, asked, usual_first(days)), every=asked.every)
-    models = list(picked(MODELS, asked.models).values())
+    models = list(picked(models_for(days), asked.models).values())
     found, told = ask(
         "tail", asked, partial(tail_league, days, models), settings, loaded.cleaning + market_days(unmeasured(loaded.table)).cleaning
     )

@@ -19,7 +19,7 @@ RISKS: Final = {
     "volatility": "volatility, percent a year",
     "shortfall": "5% shortfall, percent a day",
     "drawdown": "drawdown, share",
-    "stress": "chance of a fall",
+    "stress": "chance of a fall, of 10% where 13% a year is usual",
     "width": "width of forecasts, beyond usual",
     "late_s": "seconds late",
 }
@@ -46,6 +46,8 @@ def posture_now(asked: Judging, now: int, own_drawdown: float | None) -> tuple[R
     postures, risks, _ = stood(days, forecasts(days, settings, asked.tell), settings, (now - known) / 1e9, own_drawdown)
     last = msgspec.structs.replace(postures[-1], time=now)
     rows = [{"risk": said, "now": number(getattr(risks, name), 3)} for name, said in RISKS.items()]
+    if risks.usual is not None:
+        rows.append({"risk": "volatility that is usual here, percent a year", "now": number(risks.usual.volatility, 3)})
     told = posture_told(last, [shown("", rows)], f"the newest day was known {at(known)}{behind(seen, known)}")
     told.lines[:0] = cleaning.lines()
     told.json["cleaning"] = cleaning.as_json()

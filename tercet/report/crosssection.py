@@ -9,8 +9,9 @@ from tercet.report.figures import LEGEND, colour
 from tercet.report.league import warned
 from tercet.report.page import DASH, Figure, Page, facts, finite, number, percent, safe, table
 from tercet.report.words import counted
-from tercet.signals.crosssection import LEAST_PERIODS
+from tercet.signals.crosssection import LEAST_PERIODS, NOT_JUDGED, PASSED
 
+WITH: Final = {"": "", "uncut_": " with returns uncut", "mended_": " without the symbols that jump"}
 Summary = Mapping[str, Any]  # as the command makes it: file, leagues (league, portfolios, overfitting)
 TERMS: Final = (
     (
@@ -35,7 +36,16 @@ TERMS: Final = (
     ),
     ("PBO", "Probability of backtest overfitting: how often the best in one half of history is below the median in the other."),
     ("Rank IC, HAC t", "Mean over dates of the rank correlation of forecast and return over stocks; t by Newey & West."),
-    ("Survivors", "Where a file holds only stocks that lived, every number here is too good: the dead are missing."),
+    (
+        "No jumps",
+        "The lower DSR, cut or uncut, of portfolios of the same forecasts without the symbols whose prices jump and come back within days: "
+        "who bets against a wrong print is always right. The gate asks for 95% of it too.",
+    ),
+    (
+        "Survivors",
+        "Where a file holds only stocks that lived, every number here is too good: the dead are missing. The gate passes nothing there, "
+        "but for a planted control; what it does not reject is not judged.",
+    ),
 )
 
 
@@ -73,14 +83,22 @@ def verdict(one: Summary) -> str:
     task, found = one["league"]["task"], one["portfolios"]
     if not found:
         return f"{task}: nobody told stocks apart."
-    passed = [row["expert"] for row in found if row["passes"]]
-    best = max(found, key=lambda row: (min(row["dsr"], row["uncut_dsr"]), row["sharpe"]))
-    kind, words = ("uncut_", " with returns uncut") if best["uncut_dsr"] < best["dsr"] else ("", "")
+    passed, open_ = ([row["expert"] for row in found if row["gate"] == gate] for gate in (PASSED, NOT_JUDGED))
+    best = max(found, key=lambda row: (min(row[f"{kind}dsr"] for kind in kinds(row)), row["sharpe"]))
+    kind = min(kinds(best), key=lambda one: best[f"{one}dsr"])
+    words = WITH[kind]
     lower = f"Sharpe {number(best[f'{kind}sharpe'])} a year and DSR {percent(best[f'{kind}dsr'])}{words}"
     told = f"{lower}, rank IC t {number(best['ic']['t'], 1)}"
+    if open_:
+        return f"{task}: not judged: {', '.join(open_)} would pass, but {best['unjudged']}; the best is {best['expert']} ({told})."
     if passed:
         return f"{task}: {', '.join(passed)} passed the gate; the best is {best['expert']} ({told})."
     return f"{task}: the gate rejects all of them. The best, {best['expert']}, has {told}: no edge that is to be believed."
+
+
+def kinds(row: Summary) -> list[str]:
+    """Which of its Sharpe ratios a portfolio has, by what their names begin with."""
+    return [kind for kind in WITH if row[f"{kind}dsr"] is not None]
 
 
 def overfitting(one: Summary) -> str:
@@ -93,12 +111,14 @@ def overfitting(one: Summary) -> str:
 def terms(told: Summary) -> list[tuple[str, str]]:
     """What was run, as (name, HTML)."""
     league = told["leagues"][0]["league"]
-    left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in (league["left_out"] | told["dropped"]).items())
+    left = "; ".join(f"{safe(reason)} {number(count, 0)}" for reason, count in league["left_out"].items())
+    cleaned = "; ".join(safe(line) for line in told["cleaned"])
     halves = "; ".join(f"{safe(one['league']['task'])}: {overfitting(one)}" for one in told["leagues"])
     return [
         ("File", safe(told["name"])),
         ("Rows asked", number(league["rows"], 0)),
         ("Left out", left or "none"),
+        ("Cleaning of the file", cleaned or "nothing was to be done"),
         ("Features", number(league["features"], 0)),
         ("Rows learned from, by stretch", ", ".join(number(stretch["train"], 0) for stretch in league["stretches"])),
         ("PBO", halves),
@@ -120,6 +140,7 @@ def portfolios(one: Summary) -> str:
         "DSR",
         "uncut: Sharpe",
         "DSR",
+        "no jumps: DSR",
         "gate",
         "rank IC",
         "HAC t",
@@ -139,7 +160,8 @@ def portfolios(one: Summary) -> str:
             ("strong", percent(row["dsr"])),
             ("", number(row["uncut_sharpe"])),
             ("strong", percent(row["uncut_dsr"])),
-            ("", "passed" if row["passes"] else "rejected"),
+            ("strong", percent(row["mended_dsr"])),
+            ("", row["gate"]),
             ("", number(row["ic"]["mean"], 4)),
             ("", number(row["ic"]["t"], 1)),
             ("", percent(r2[row["expert"]], 2)),

@@ -70,6 +70,11 @@ def best(summary: Summary, key: str = "mcc") -> Summary | None:
     return max(scored, key=lambda row: value_of(row, key) or 0.0) if scored else None
 
 
+def dropped(summary: Summary) -> list[str]:
+    """Experts that are not in the league, and why."""
+    return [f"{summary['task']}: {name} is not in the league: {why}" for name, why in summary.get("dropped", {}).items()]
+
+
 def page(told: Summary, command: str = "") -> Page:
     """A page of `told`: symbol, date, horizons' leagues (summaries) under `leagues`, ledger, warnings."""
     bad = told.get("bad_day", False)

@@ -55,3 +55,22 @@ def realised(returns, measured, terms, predicted, likelihood):
         log = omega + beta * log + gamma * math.log(measured[t])
         found[t] = math.exp(min(log, 50.0))
     return found
+
+
+@compiled
+def recalibrate(returns, said, level, slow, fast, keep, most):
+    """(n,): what values at risk are multiplied by, given on how many days before returns fell below them; said[t] is of returns[t + 1].
+
+    The logarithm moves by slow·(hit − level), which lasts, and by fast times an exponential sum of hit − level, which is forgotten; it
+    stays within ± most.
+    """
+    found = np.empty(len(returns))
+    lasting, lately = 0.0, 0.0
+    for t in range(len(returns)):
+        before = found[t - 1] * said[t - 1] if t > 0 else math.nan
+        if not math.isnan(before):
+            excess = (1.0 if returns[t] <= before else 0.0) - level
+            lasting = min(max(lasting + slow * excess, -most), most)
+            lately = keep * lately + excess
+        found[t] = math.exp(min(max(lasting + fast * lately, -most), most))
+    return found

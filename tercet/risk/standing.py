@@ -33,6 +33,7 @@ PARTS = ("volatility", "shortfall", "stress", "width")  # without which a postur
 TAIL = 0.05
 WIDE = 3.0  # times the usual width of an interval, up to which it is nothing unusual
 USUAL = 250  # days before which nobody knows what is usual
+LEVEL = 13.0  # percent a year: about the usual volatility of the S&P 500, where a fall is of 10%
 LATELY = 1008  # days, four years, whose median is what is usual of a market
 
 
@@ -67,7 +68,7 @@ class Forecasts:
 
 
 def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Forecasts:
-    """Volatility and shortfall by filtered historical simulation of a GJR, beside an average of squares; P(a fall).
+    """Volatility and shortfall by filtered historical simulation of a GJR, beside an average of squares; P(a fall), see `depths`.
 
     The width is how far the volatilities of that GJR, of averages at two speeds and, where it is there, of the VIX lie from each other.
     """
@@ -86,8 +87,14 @@ def forecasts(days: WarningDays, settings: StandingSettings, tell: Tell) -> Fore
     if len(market.vix):
         logs.append(np.log(market.vix))
     tell("a fall")
-    stress = probability(DEFAULT.said(days, settings.fall), days, settings.fall)
-    return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), usual(volatility), usual(stress))
+    level = usual(volatility)
+    stress = probability(DEFAULT.said(days, settings.fall), days, settings.fall, depths(level, settings.fall))
+    return Forecasts(volatility, shortfall, stress, width(np.column_stack(logs)), level, usual(stress))
+
+
+def depths(usual_volatility: Floats, fall: FallSettings) -> Floats:
+    """(n,): how deep a fall is one, in proportion to what is usual: the fall's depth where that is LEVEL, twice as far down at twice it."""
+    return np.asarray(1 - (1 - fall.depth) ** (usual_volatility / LEVEL))
 
 
 def usual(values: Floats) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 from tercet.errors import BadInput
 from tercet.risk.filters import LEAST
 from tercet.risk.garch import Garch
+from tercet.risk.recursions import recalibrate
 from tercet.risk.scales import Averaged, FittedScale, Implied, LongDays, Measured, Recursive, Scale, Still, Weighted
 from tercet.risk.shapes import Errors, Normal, Peaks, Seen, Shape, SkewedT, checked
 from tercet.signals.series import Floats
@@ -122,6 +123,47 @@ class TailMeanFilter:
         return Tail(np.mean([one.var for one in said], axis=0), np.mean([one.es for one in said], axis=0))
 
 
+@dataclass(frozen=True)
+class Recalibrated:
+    """A model whose values at risk and shortfalls move with its hits: more of them than there should be, and it says more.
+
+    What lasts keeps the share of hits right as a market changes (adaptive conformal inference, Gibbs & Candès, NeurIPS 2021); what is
+    forgotten within weeks takes out that hits come in clusters, which volatility alone leaves in (as CAViaR learns from hits, Engle &
+    Manganelli 2004). Both steps are those of the 5% level, and greater at a rarer one, by (5%/level)^¼.
+    """
+
+    name: str
+    of: TailModel
+    slow: float = field(default=0.005, metadata={"help": "by which a hit lifts the logarithm for good"})
+    fast: float = field(default=0.15, metadata={"help": "and for a while"})
+    keep: float = field(default=0.85, metadata={"help": "share of that which is left a day later"})
+    most: float = field(default=0.7, metadata={"help": "that the logarithm moves either way"})
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Of the model."""
+        return self.of.needs
+
+    def fit(self, past: LongDays) -> "RecalibratedFilter":
+        """The model; the hits are counted anew from the first day on by what it says now."""
+        refuse(self, past)
+        return RecalibratedFilter(self.of.fit(past), self)
+
+
+@dataclass(frozen=True)
+class RecalibratedFilter:
+    """A filter, and how it moves with its hits."""
+
+    of: TailFilter
+    how: Recalibrated
+
+    def at(self, days: LongDays, level: float) -> Tail:
+        """See `TailFilter`."""
+        plain, how, more = self.of.at(days, level), self.how, (0.05 / checked(level)) ** 0.25
+        factor = recalibrate(days.all.returns, plain.var, level, more * how.slow, more * how.fast, how.keep, how.most)
+        return Tail(factor * plain.var, factor * plain.es)
+
+
 def refuse(model: TailModel, past: LongDays) -> None:
     """Raises BadInput where days are too few or miss a series."""
     if missing := [name for name in model.needs if name not in past.there()]:
@@ -143,10 +185,16 @@ def tails_walked(days: LongDays, model: TailModel, levels: Sequence[float], firs
     return said
 
 
-def suited(days: LongDays) -> "TailMean":
-    """The default model without the members that need what these days do not have, or too few of them have."""
+def suited(days: LongDays) -> Recalibrated:
+    """The default model without the members that need what these days do not have, or too few of them have; _FALLS for the VIX."""
     there = set(days.there()) - ({"measured"} if days.measured is None or len(days.measured) < MEASURED else set())
-    return TailMean(DEFAULT.name, tuple(one for one in DEFAULT.members if set(one.needs) <= there))
+    members = PLAIN.members if "vix" in there else (*PLAIN.members[:1], _FALLS, *PLAIN.members[2:])
+    return Recalibrated(DEFAULT.name, TailMean(PLAIN.name, tuple(one for one in members if set(one.needs) <= there)))
+
+
+def models_for(days: LongDays) -> dict[str, TailModel]:
+    """All by name, the default as it is `suited` to these days."""
+    return MODELS | {DEFAULT.name: (default := suited(days)), PLAIN.name: default.of}
 
 
 def tomorrow(days: LongDays, levels: Sequence[float], model: TailModel | None = None) -> dict[float, tuple[float, float]]:
@@ -162,7 +210,9 @@ _GJR: Final = Recursive()
 _VIX: Final = Weighted((_GJR, Implied()))
 _HAR: Final = Weighted((Measured(),), falls=())  # falls are among its own terms
 _PEAKS: Final = (Scaled("evt-gjr", _GJR, Peaks()), Scaled("evt-gjr+vix", _VIX, Peaks(), NEWEST), Scaled("evt-har", _HAR, Peaks(), NEWEST))
-DEFAULT: Final = TailMean("mean of evt", _PEAKS)
+_FALLS: Final = Scaled("evt-gjr+falls", Weighted((_GJR,)), Peaks(), NEWEST)  # what evt-gjr+vix is where there is no VIX
+PLAIN: Final = TailMean("mean of evt, plain", _PEAKS)
+DEFAULT: Final = Recalibrated("mean of evt", PLAIN)
 _EVERY: Final[tuple[TailModel, ...]] = (
     Scaled("historical/250", Still(), Seen(), 250),
     Scaled("historical/1000", Still(), Seen(), 1000),
@@ -174,6 +224,8 @@ _EVERY: Final[tuple[TailModel, ...]] = (
     Scaled("fhs-har", _HAR, Seen(), NEWEST),
     Scaled("skewt-har", _HAR, SkewedT(), NEWEST),
     *_PEAKS,
+    _FALLS,
+    PLAIN,
     DEFAULT,
 )
 MODELS: Final = {one.name: one for one in _EVERY}

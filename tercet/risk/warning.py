@@ -58,15 +58,19 @@ class Warning(Protocol):
         ...
 
 
-def falls(level: Floats, settings: FallSettings) -> tuple[Floats, NDArray[np.int64]]:
-    """(n,) 1 where a fall is ahead, 0 where none is, NaN where it is too early to say; (n,) days until its depth is reached, −1: none."""
+def falls(level: Floats, settings: FallSettings, depth: Floats | None = None) -> tuple[Floats, NDArray[np.int64]]:
+    """(n,) 1 where a fall is ahead, 0 where none is, NaN where it is too early to say; (n,) days until its depth is reached, −1: none.
+
+    depth: (n,) that counts at each day, NaN where none is known yet; that of the settings if not given.
+    """
+    depth = np.full(len(level), settings.depth) if depth is None else depth
     ahead = np.full(len(level), np.nan)
     until = np.full(len(level), -1, dtype=np.int64)
     for day in range(len(level) - 1):
-        deep = level[day + 1 : day + 1 + settings.days] <= (1 - settings.depth) * level[day]
+        deep = level[day + 1 : day + 1 + settings.days] <= (1 - depth[day]) * level[day]
         if deep.any():
             ahead[day], until[day] = 1.0, int(deep.argmax()) + 1
-        elif day + settings.days < len(level):
+        elif day + settings.days < len(level) and np.isfinite(depth[day]):
             ahead[day] = 0.0
     return ahead, until
 
@@ -85,12 +89,12 @@ def lessons(ahead: Floats, known: NDArray[np.bool_], settings: FallSettings) -> 
         yield slice(begin, end), past if enough else None
 
 
-def probability(score: Floats, days: WarningDays, settings: FallSettings) -> Floats:
+def probability(score: Floats, days: WarningDays, settings: FallSettings, depth: Floats | None = None) -> Floats:
     """(n,) P(a fall is ahead): the score's logistic calibration on days that are over, its slope drawn towards 1.5; NaN as the score.
 
     Rises with the score. Before there are falls to learn from it is 0.02 a deviation: what nobody has counted is not nothing.
     """
-    ahead, _ = falls(days.level, settings)
+    ahead, _ = falls(days.level, settings, depth)
     said = np.full(len(score), np.nan)
     for asked, past in lessons(ahead, np.isfinite(score), settings):
         if past is None:

@@ -22,6 +22,7 @@ class Rows:
     symbols: pl.Series
     event_time: NDArray[np.int64]
     left_out: dict[str, int]
+    cleaned: tuple[str, ...] = ()  # what was done to the file's rows, in sentences
 
 
 def of_day(day: Day, names: tuple[str, ...], since: int | None = None) -> Rows:
@@ -39,15 +40,20 @@ def of_day(day: Day, names: tuple[str, ...], since: int | None = None) -> Rows:
     return Rows(asked, pl.repeat(day.meta.symbol, len(rows), eager=True), time[rows], left_out)
 
 
-def of_bars(bars: Table, names: tuple[str, ...], days: int, after: int, since: int | None = None) -> Rows:
+def of_bars(bars: Table, names: tuple[str, ...], days: int, after: int, since: int | None = None, least: int = 1) -> Rows:
     """Stocks at every `days`-th date back from the newest: those known later than `after`, what a model knows, or from `since` on.
 
-    Raises Leak where there are none.
+    Dates of fewer than `least` stocks are left out: a rank among few is not what the model learned from. Raises Leak where there are no
+    later rows, and BadInput where no date has so many.
     """
     frame = panel(bars, [name.removesuffix(RANKED) for name in names if name.endswith(RANKED)], raw=False).frame
     _refuse_missing("the panel", frame, names)
     dates = frame["event_time"].unique().sort(descending=True).gather_every(days)
     frame = frame.filter(pl.col("event_time").is_in(dates.implode())).sort("known_time", "symbol")
+    frame, whole = frame.filter(pl.len().over("event_time") >= least), frame
+    if frame.is_empty():
+        most = whole.select(pl.len().over("event_time").max()).item()
+        raise BadInput(f"no date has {least} stocks, which the model needs; the most have {most}; expected more, or a fit with --least")
     now = frame["known_time"].to_numpy()
     rows = np.flatnonzero(now > after) if since is None else np.flatnonzero(now >= since)
     if len(rows) == 0:
@@ -55,7 +61,8 @@ def of_bars(bars: Table, names: tuple[str, ...], days: int, after: int, since: i
     group = frame["symbol"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
     asked = Questions(frame.select(names).to_numpy().astype(np.float32), rows, now[rows], group)
     taken = frame[rows]
-    return Rows(asked, taken["symbol"], taken["event_time"].to_numpy(), {"before": len(now) - len(rows)})
+    left_out = {"before": len(now) - len(rows), "too few stocks on the date": len(whole) - len(frame)}
+    return Rows(asked, taken["symbol"], taken["event_time"].to_numpy(), left_out)
 
 
 def _refuse_missing(what: str, frame: pl.DataFrame, names: tuple[str, ...]) -> None:

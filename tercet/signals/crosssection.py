@@ -1,7 +1,8 @@
 """The daily cross-section as a task, and the portfolio that decides: deciles of a score, long the best and short the worst.
 
 A backtest on survivors' prices, or the best of many trials, looks like skill. The deflated Sharpe ratio asks how good the best of as many
-trials without skill would have looked; `Portfolio.passes` is the gate that a forecast has to get through.
+trials without skill would have looked; `Portfolio.gate` is what a forecast has to get through, with the symbols whose prices jump and come
+back and without them. On survivors alone (signals/evidence.py) nothing passes but a planted control, whose signal is known to be there.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
+from tercet.signals.evidence import Evidence, evidence_of
 from tercet.signals.league import Standing
 from tercet.signals.panel import RANKED, forward_returns, panel
 from tercet.signals.samples import Samples, Spans
 from tercet.signals.scores import Mean, hac_mean, information_coefficients
 from tercet.signals.sharpe import (
+    Track,
     backtest_overfitting,
     deflated_sharpe,
     expected_maximum_sharpe,
@@ -33,6 +36,9 @@ YEAR: Final = 252
 DAY_NS: Final = 86_400 * 10**9
 LEAST_PERIODS: Final = 32  # that the probability of overfitting takes: its 16 parts have two each
 GATE: Final = 0.95  # of the deflated Sharpe ratio
+PLANTED: Final = "planted"  # the feature of a control
+FEWEST: Final = 3  # stocks of a date, of which a rank correlation takes as many
+PASSED, REJECTED, NOT_JUDGED = "passed", "rejected", "not judged"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class PanelSettings:
     )
     half_spread_bps: float = field(default=5.0, metadata={"help": "paid on each side of each trade"})
     experiment: str = field(default="", metadata={"help": "that its trials are counted under; none: that of these very prices"})
+
+    def __post_init__(self) -> None:
+        """Refuse what no panel can be asked."""
+        if self.days < 1 or self.least < FEWEST:
+            raise BadInput(f"days were {self.days}, least {self.least} stocks; expected 1 day or more, and {FEWEST} stocks or more")
 
 
 def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0) -> Task:
@@ -69,7 +80,10 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
     there = joined.drop_nulls("value")
     kept = there.filter(pl.len().over("event_time") >= settings.least).sort("event_time", "symbol")
     if not len(kept):
-        raise BadInput(f"no date has {settings.least} stocks with a return over {settings.days} days; expected some")
+        most = there.select(pl.len().over("event_time").max()).item() or 0
+        raise BadInput(
+            f"no date has {settings.least} stocks with a return over {settings.days} days, the most have {most}; expected more, or --least"
+        )
     names = tuple(name for name in kept.columns if name.endswith(RANKED))
     cut = pl.col("value").clip(-settings.most, settings.most)
     table = kept.select(names).to_numpy().astype(np.float32)
@@ -79,7 +93,7 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
         noise = np.random.default_rng(seed).standard_normal(len(value))
         scale = kept.select(cut.std().over("event_time")).to_series().to_numpy()
         table = np.column_stack([table, settings.planted * value / scale + np.sqrt(1 - settings.planted**2) * noise]).astype(np.float32)
-        names = (*names, "planted")
+        names = (*names, PLANTED)
     order = np.argsort(now, kind="stable")
     spans = Spans(kept["t0"].to_numpy(), kept["t1"].to_numpy(), value, np.maximum(kept["available"].to_numpy(), kept["t1"].to_numpy()))
     samples = Samples(table[order], names, now[order], spans.take(order), 400 * DAY_NS, group=symbols[order])
@@ -94,7 +108,9 @@ def panel_task(bars: Table, settings: PanelSettings | None = None, seed: int = 0
     name = f"panel {settings.days} days" + (f", planted {settings.planted:g}" if settings.planted else "")
     drawn = f" planted {settings.planted:g} {seed}" if settings.planted else ""
     experiment = f"{settings.experiment or f'panel {checksum(bars.frame)[:12]}'}{drawn}"
-    return Task(name, samples, earned[order], half, half, 1, "return less its date's mean", left_out, experiment)
+    evidence = evidence_of(bars)
+    suspect = kept["symbol"].is_in(evidence.jumped).to_numpy()[order]
+    return Task(name, samples, earned[order], half, half, 1, "return less its date's mean", left_out, experiment, evidence, suspect)
 
 
 def checksum(frame: pl.DataFrame) -> str:
@@ -122,11 +138,22 @@ class Portfolio:
     expected_maximum: float  # Sharpe ratio a year of the best trial without skill
     trials: int
     ic: Mean  # rank correlation by date
+    mended_sharpe: float | None = None  # a year, without the symbols whose prices jump and come back; None: too few others, or none jumps
+    mended_dsr: float | None = None
+    unjudged: str = ""  # why the gate cannot let it through, however good it looks
+
+    @property
+    def gate(self) -> str:
+        """What the gate says: with the few greatest returns cut and with them, with symbols that jump and come back and without them."""
+        known = [one for one in (self.dsr, self.uncut_dsr, self.mended_dsr) if one is not None]
+        if min(known) < GATE:
+            return REJECTED
+        return NOT_JUDGED if self.unjudged else PASSED
 
     @property
     def passes(self) -> bool:
-        """Whether the gate lets it through: with the few greatest returns cut, and with them."""
-        return min(self.dsr, self.uncut_dsr) >= GATE
+        """Whether the gate lets it through."""
+        return self.gate == PASSED
 
 
 @dataclass(frozen=True)
@@ -135,6 +162,7 @@ class Verdict:
 
     portfolios: tuple[Portfolio, ...]
     overfitting: float | None
+    evidence: Evidence | None = None
 
 
 def verdict(
@@ -149,9 +177,12 @@ def verdict(
     # Few trials, or trials that are alike, spread less than chance alone would spread them.
     variance = max(float(np.var(sharpes, ddof=1)) if len(sharpes) > 1 else 0.0, 1.0 / len(made[0][1]))
     periods, tried = np.sqrt(YEAR / settings.days), max(trials, len(standings))
-    portfolios = []
+    portfolios, some = [], _steady(task, asked)
+    unjudged = _unjudged(task, some)
     for standing, (gross, net, turnover) in zip(standings, made, strict=True):
         record, uncut = track(net), track(deciles(standing.mean, task.move[asked], dates, symbols, half_spread)[1])
+        steady = _records(standing, task, asked, some, half_spread)
+        mended = min(steady, key=lambda one: deflated_sharpe(one, tried, variance)) if steady else None
         portfolios.append(
             Portfolio(
                 standing.expert,
@@ -167,11 +198,42 @@ def verdict(
                 expected_maximum_sharpe(tried, variance) * periods,
                 trials,
                 hac_mean(information_coefficients(standing.mean, value, dates, rank=True).values),
+                None if mended is None else mended.sharpe * periods,
+                None if mended is None else deflated_sharpe(mended, tried, variance),
+                unjudged,
             )
         )
     enough = len(made) > 1 and len(made[0][1]) >= LEAST_PERIODS
     overfitting = backtest_overfitting(np.column_stack([net for _, net, _ in made])).pbo if enough else None
-    return Verdict(tuple(portfolios), overfitting)
+    return Verdict(tuple(portfolios), overfitting, task.evidence)
+
+
+def _steady(task: Task, asked: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Places in `asked` of symbols that do not jump and come back; None where none does, empty where too few others are left on a date."""
+    if task.suspect is None or not task.suspect[asked].any():
+        return None
+    places = np.flatnonzero(~task.suspect[asked])
+    _, left = np.unique(task.samples.now[asked][places], return_counts=True)
+    enough = len(left) == len(np.unique(task.samples.now[asked])) and left.min() >= FEWEST
+    return places if enough else places[:0]
+
+
+def _unjudged(task: Task, some: NDArray[np.int64] | None) -> str:
+    """Why nothing on this panel can pass. A planted control can: survival did not plant it."""
+    if some is not None and not len(some):
+        return "too few stocks are left without those whose prices jump and come back"
+    if task.evidence is not None and task.evidence.survivors and PLANTED not in task.samples.names:
+        return "the panel holds survivors alone"
+    return ""
+
+
+def _records(standing: Standing, task: Task, asked: NDArray[np.int64], some: NDArray[np.int64] | None, half_spread: float) -> list[Track]:
+    """Of portfolios of the same forecasts among some of what was asked, with returns cut and uncut."""
+    if some is None or not len(some):
+        return []
+    rows, score = asked[some], standing.mean[some]
+    dates, symbols = task.samples.now[rows], task.samples.group[rows]
+    return [track(deciles(score, value[rows], dates, symbols, half_spread)[1]) for value in (task.samples.spans.value, task.move)]
 
 
 def deciles(

@@ -8,7 +8,7 @@ import numpy as np
 
 from tercet.errors import BadInput
 from tercet.market.store import Day
-from tercet.signals.fitted import Expert
+from tercet.signals.fitted import Expert, NoAnswer
 from tercet.signals.league import League, Standing, Tell, evaluate
 from tercet.signals.messagerows import message_features
 from tercet.signals.task import direction
@@ -52,8 +52,15 @@ def leagues(
 
 
 def summary(runs: Sequence[League]) -> dict[str, Any]:
-    """Leagues of one task, one a seed, as plain values: the mean over seeds, and under `runs` everything of each."""
-    first = runs[0]
+    """Leagues of one task, one a seed, as plain values: the mean over seeds, and under `runs` everything of each.
+
+    An expert that was dropped with one seed is dropped, and named under `dropped`.
+    """
+    first, dropped = runs[0], {name: why for league in runs for name, why in league.dropped.items()}
+    names = [one.expert for one in first.standings if one.expert not in dropped]
+    if not names:
+        raise NoAnswer(f"{first.task}: no expert answered with every seed: {'; '.join(dropped.values())}")
+    standings = [[next(one for one in league.standings if one.expert == name) for league in runs] for name in names]
     return {
         "task": first.task,
         "unit": first.unit,
@@ -65,7 +72,8 @@ def summary(runs: Sequence[League]) -> dict[str, Any]:
         "trials": runs[-1].trials,
         "seeds": [league.seed for league in runs],
         "stretches": [asdict(stretch) for stretch in first.stretches],
-        "experts": [_expert([league.standings[place] for league in runs], runs) for place in range(len(first.standings))],
+        "experts": [_expert(of, runs) for of in standings],
+        "dropped": dropped,
     }
 
 

@@ -15,6 +15,10 @@ from tercet.signals.samples import DIRECTION, Leak, Lesson, Questions
 Numbers = NDArray[np.floating[Any]]
 
 
+class NoAnswer(BadInput):
+    """A model answered with what is no finite number: a league goes on without it, and names it."""
+
+
 class Model(Protocol):
     """What an expert has learned. It answers about rows; `Fitted` sees to it that they came later."""
 
@@ -95,7 +99,8 @@ class Fitted:
             raise BadInput(f"{self.lineage.expert} was asked with {asked.features.shape[1]} features; expected {len(self.lineage.names)}")
         given = self.model.answer(asked)
         if not np.isfinite(given).all():
-            raise BadInput(f"{self.lineage.expert} answered with what is no number, in {int((~np.isfinite(given)).sum())} places")
+            wrong = int((~np.isfinite(given)).any(axis=tuple(range(1, given.ndim))).sum())
+            raise NoAnswer(f"{self.lineage.expert} answered {wrong:,} of {len(given):,} rows with NaN or infinity; expected finite numbers")
         mean = given[:, 2] - given[:, 0] if self.lineage.target == DIRECTION else given
         return Answers(mean, given if self.lineage.target == DIRECTION else None, asked.now)
 

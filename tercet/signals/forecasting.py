@@ -19,6 +19,7 @@ from tercet.errors import BadInput
 from tercet.market.calendar import date_clock
 from tercet.messages import Forecast
 from tercet.signals.contributions import Contributions, contributions
+from tercet.signals.crosssection import PanelSettings
 from tercet.signals.fitted import Expert, Fitted, fit
 from tercet.signals.league import UP, Standing, Tell, evaluate
 from tercet.signals.modelfile import load, save, terms_of
@@ -112,9 +113,9 @@ def _past(task: Task, rows: NDArray[np.int64]) -> Task:
         samples.group[rows],
         samples.mirror,
     )
-    return replace(
-        task, samples=part, move=task.move[rows], half_spread=task.half_spread[rows], exit_half_spread=task.exit_half_spread[rows]
-    )
+    suspect = None if task.suspect is None else task.suspect[rows]
+    half, at_end = task.half_spread[rows], task.exit_half_spread[rows]
+    return replace(task, samples=part, move=task.move[rows], half_spread=half, exit_half_spread=at_end, suspect=suspect)
 
 
 def half_life(task: Task, standing: Standing, asked: NDArray[np.int64]) -> float | None:
@@ -153,9 +154,22 @@ def recall(path: Path) -> Forecaster:
     if not told:
         raise BadInput(f"{path}: expected a model with the terms of its forecasts, found one without; fit it with `tercet forecast fit`")
     try:
-        return Forecaster(fitted, msgspec.json.decode(told, type=Terms))
-    except msgspec.MsgspecError as error:
+        terms = msgspec.json.decode(told, type=Terms)
+        _refuse_terms(terms)
+    except (msgspec.MsgspecError, BadInput, RecursionError) as error:
         raise BadInput(f"{path}: expected the terms of forecasts, found others ({error})") from error
+    return Forecaster(fitted, terms)
+
+
+def _refuse_terms(terms: Terms) -> None:
+    """BadInput where they are not of a kind of task here, or have no quantiles in order."""
+    if terms.kind not in ("direction", "panel"):
+        raise BadInput(f"kind was {terms.kind!r:.40}; expected direction or panel")
+    if terms.kind == "panel":
+        msgspec.convert(terms.settings, PanelSettings)
+    numbers = np.array([terms.scale, terms.sd, *terms.errors])
+    if len(terms.errors) != len(SHARES) or not np.isfinite(numbers).all() or (np.diff(terms.errors) < 0).any():
+        raise BadInput(f"expected a scale, a deviation and {len(SHARES)} quantiles of errors that rise, all finite")
 
 
 def forecasts(

@@ -3,14 +3,14 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from tercet.cores import share_processes
 from tercet.errors import BadInput
-from tercet.signals.fitted import Expert, fit
+from tercet.signals.fitted import Expert, NoAnswer, fit
 from tercet.signals.gkx import THETA, GkxSettings, simulate
 from tercet.signals.scores import r2_out_of_sample
 from tercet.signals.walkforward import WalkForward
@@ -42,6 +42,7 @@ class GkxTable:
     rows: tuple[Row, ...]
     oracle: dict[str, tuple[float, ...]]
     seconds: float
+    dropped: dict[str, str] = field(default_factory=dict)  # families that did not answer, and on how many panels
 
 
 def families() -> list[Expert]:
@@ -74,13 +75,19 @@ def gkx_table(
     for (settings, _), pairs in share_processes(examine, [(one, tuple(experts)) for one in runs], processes, _one_thread):
         found[settings.design, settings.seed] = pairs
         tell(len(found), len(runs))
+    every, unanswered = list(experts), np.isnan([[r2 for r2, _ in found[key]][1:] for key in found]).sum(axis=0)
+    experts = [one for one, missed in zip(every, unanswered, strict=True) if not missed]
+    dropped = {one.name: f"NaN on {missed} of {len(found)} panels" for one, missed in zip(every, unanswered, strict=True) if missed}
+    if not experts:
+        raise NoAnswer(f"no family answered on every panel: {dropped}")
+    kept = [0, *(1 + np.flatnonzero(unanswered == 0))]
     rows: list[Row] = []
     oracle: dict[str, tuple[float, ...]] = {}
     for design in THETA:
-        scores = np.array([found[design, seed] for seed in range(first, first + seeds)])  # (seeds, 1 + experts, 2)
+        scores = np.array([found[design, seed] for seed in range(first, first + seeds)])[:, kept]  # (seeds, 1 + experts, 2)
         oracle[design] = tuple(scores[:, 0, 0].tolist())
         rows += sorted(_rows(design, [expert.name for expert in experts], scores), key=lambda row: -row.fraction)
-    return GkxTable(tuple(rows), oracle, time.perf_counter() - began)
+    return GkxTable(tuple(rows), oracle, time.perf_counter() - began, dropped)
 
 
 def _one_thread() -> None:
@@ -89,7 +96,10 @@ def _one_thread() -> None:
 
 
 def examine(settings: GkxSettings, experts: tuple[Expert, ...]) -> list[tuple[float, float]]:
-    """(R² out of sample, seconds to fit) of the oracle and of each family on one panel: fitted on two thirds, asked about the last."""
+    """(R² out of sample, seconds to fit) of the oracle and of each family on one panel: fitted on two thirds, asked about the last.
+
+    R² is NaN of a family that answered with NaN.
+    """
     samples, known = simulate(settings)
     (fold,) = WalkForward(folds=1, first=2 / 3).split(samples)
     lesson, asked = samples.lesson(fold.train, fold.fit_time), samples.questions(fold.test)
@@ -99,7 +109,10 @@ def examine(settings: GkxSettings, experts: tuple[Expert, ...]) -> list[tuple[fl
         began = time.perf_counter()
         fitted = fit(expert, lesson, settings.seed)
         seconds = time.perf_counter() - began
-        found.append((r2_out_of_sample(happened, fitted.predict(asked).mean), seconds))
+        try:
+            found.append((r2_out_of_sample(happened, fitted.predict(asked).mean), seconds))
+        except NoAnswer:
+            found.append((np.nan, seconds))
     return found
 
 

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
-from tercet.signals.fitted import Answers, Expert, Fitted, Numbers, fit
+from tercet.signals.fitted import Answers, Expert, Fitted, NoAnswer, Numbers, fit
 from tercet.signals.samples import CLASSES, DIRECTION
 from tercet.signals.scores import Calibration, Net, calibration, hac_mean, matthews, net_of_spread, r2_out_of_sample
 from tercet.signals.task import Task
@@ -68,6 +68,7 @@ class League:
     seed: int
     stretches: tuple[Stretch, ...]
     asked: NDArray[np.int64]  # rows of the task
+    dropped: dict[str, str] = field(default_factory=dict)  # experts that did not answer, and why
 
     def best(self, score: str) -> Standing:
         """The expert that stands highest; raises BadInput where none has that score."""
@@ -80,15 +81,25 @@ class League:
 def evaluate(
     task: Task, experts: Sequence[Expert], split: WalkForward, ledger: Ledger, seed: int = 0, tell: Tell = lambda what: None
 ) -> League:
-    """Fit every expert on each fold's past and judge what it says of the stretch after it; every fit is a trial in the ledger."""
+    """Fit every expert on each fold's past and judge what it says of the stretch after it; every fit is a trial in the ledger.
+
+    An expert that answers with NaN, or cannot be fitted to the numbers, is dropped and named; raises NoAnswer where nobody is left.
+    """
     folds = list(split.split(task.samples))
     asked = np.concatenate([fold.test for fold in folds])
-    standings = []
+    standings: list[Standing] = []
+    dropped: dict[str, str] = {}
     for expert in experts:
-        standings.append(_standing(task, expert, folds, asked, ledger, seed, tell))
+        try:
+            standings.append(_standing(task, expert, folds, asked, ledger, seed, tell))
+        except (NoAnswer, np.linalg.LinAlgError, FloatingPointError) as error:
+            dropped[expert.name] = str(error)
+    if not standings:
+        raise NoAnswer(f"{task.name}: no expert answered: {'; '.join(dropped.values()) or 'there are none'}")
     purged = sum(fold.purged for fold in folds)
     trials, stretches = ledger.count(task.experiment), tuple(_stretch(task, fold) for fold in folds)
-    return League(task.name, task.unit, len(asked), len(folds), purged, task.left_out, tuple(standings), trials, seed, stretches, asked)
+    counts = (len(asked), len(folds), purged, task.left_out)
+    return League(task.name, task.unit, *counts, tuple(standings), trials, seed, stretches, asked, dropped)
 
 
 def _stretch(task: Task, fold: Fold) -> Stretch:

@@ -1,12 +1,13 @@
 """Fitted models as files: a zip of manifest.json, with the lineage and checksums, and what the model has learned. Nothing in it is run.
 
-Trees are in LightGBM's and XGBoost's own text, networks are ONNX, all else is arrays of numpy.
+Trees are in LightGBM's and XGBoost's own text, networks are ONNX, all else is arrays of numpy. A checksum says that a file is whole, not
+that it means well: arrays are checked, trees are written anew from numbers that were checked, and a network is tried in a process of its
+own, before native code reads them.
 """
 
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
@@ -18,10 +19,14 @@ import numpy as np
 import xgboost
 
 from tercet.errors import BadInput
+from tercet.signals.checkedarrays import Arrays, entries_of, refuse_arrays, unpacked
+from tercet.signals.checkedtrees import extreme_json, light_text
 from tercet.signals.experts import Same, Scaled, Scaler, Trees
 from tercet.signals.exported import Exported, written
 from tercet.signals.fitted import Fitted, Lineage, Model
-from tercet.signals.plain import KINDS, Arrays, Plain, plain_of
+from tercet.signals.plain import KINDS, Plain, plain_of
+from tercet.signals.probing import refuse_untried
+from tercet.signals.samples import CLASSES, DIRECTION, MEAN, Questions
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -67,10 +72,22 @@ def load(path: Path, names: tuple[str, ...] | None = None) -> Fitted:
                     f"{path}: its feature {place} was {found or 'missing'!r}; expected {expected or 'none'!r}: it learned from others"
                 )
     try:
-        model = _given(manifest.kind, entries)
-    except (KeyError, ValueError, BadInput, lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
-        raise BadInput(f"{path}: expected a model of kind {manifest.kind!r}, found none that can be used: {error}") from error
+        model = _given(manifest.kind, entries, lineage)
+        _refuse_answers(model, lineage)
+    except Exception as error:  # whatever a reader, numpy or a library of others says of what is no model
+        said = f"no {error}" if isinstance(error, KeyError) else (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(f"{path}: expected a model of kind {manifest.kind!r}, found none that can be used: {said}") from error
     return Fitted(model, lineage)
+
+
+def _refuse_answers(model: Model, lineage: Lineage) -> None:
+    """BadInput where it does not answer two rows of zeros with a finite mean, or three chances, for each."""
+    rows = np.zeros(2, np.int64)
+    with np.errstate(all="ignore"):
+        found = np.asarray(model.answer(Questions(np.zeros((2, len(lineage.names)), np.float32), np.arange(2), rows, rows)))
+    wanted = (2, len(CLASSES)) if lineage.target == DIRECTION else (2,)
+    if found.shape != wanted or not np.isfinite(found).all():
+        raise BadInput(f"it answered two rows of zeros with {found.shape} numbers; expected {wanted}, all finite")
 
 
 def terms_of(path: Path) -> bytes:
@@ -81,10 +98,10 @@ def terms_of(path: Path) -> bytes:
 def _read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as file:
-            entries = {name: file.read(name) for name in file.namelist()}
+            entries = entries_of(file)
     except OSError as error:
         raise BadInput(f"{path}: expected a model file, found: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except Exception as error:  # zipfile, zlib, lzma and struct each have their own
         raise BadInput(f"{path}: expected a model file, found one truncated or altered, or something else: {error}") from error
     about = entries.pop(MANIFEST, None)
     if about is None:
@@ -94,12 +111,15 @@ def _read(path: Path) -> tuple[Manifest, dict[str, bytes]]:
         if version != FORMAT:
             raise BadInput(f"{path}: expected a model file of format {FORMAT}, found format {version}: fit or save it with this version")
         manifest = msgspec.json.decode(about, type=Manifest)
-    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError) as error:
+        known = manifest.lineage.model_id
+    except (msgspec.MsgspecError, AttributeError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected a model file's manifest, found another: {error}") from error
-    if manifest.model_id != manifest.lineage.model_id:
+    if manifest.model_id != known:
         raise BadInput(f"{path}: expected the lineage of {manifest.model_id}, found another: the file was altered")
     if {name: hashlib.sha256(content).hexdigest() for name, content in entries.items()} != manifest.checksums:
         raise BadInput(f"{path}: expected entries of the manifest's checksums, found others: the file was altered")
+    if manifest.lineage.target not in (MEAN, DIRECTION) or not manifest.lineage.names:
+        raise BadInput(f"{path}: expected features and a target of {MEAN} or {DIRECTION}, found {manifest.lineage.target!r:.40}")
     return manifest, entries
 
 
@@ -123,21 +143,31 @@ def _taken(model: Model) -> tuple[str, dict[str, bytes]]:
     return "onnx", {"network.onnx": drawn()}
 
 
-def _given(kind: str, entries: dict[str, bytes]) -> Model:
-    """A model of a kind, of what it has learned."""
+def _given(kind: str, entries: dict[str, bytes], lineage: Lineage) -> Model:
+    """A model of a kind, of what it has learned, checked before native code sees it."""
+    columns, outputs = len(lineage.names), len(CLASSES) if lineage.target == DIRECTION else 1
     if kind == "onnx":
-        return Exported.of(entries["network.onnx"])
-    arrays = _unpacked(entries["arrays.npz"])
+        refuse_untried(entries["network.onnx"])
+        network = Exported.of(entries["network.onnx"])
+        if network.columns != columns:
+            raise BadInput(f"expected a network of {columns} features, found one of {network.columns}")
+        return network
+    arrays = unpacked(entries["arrays.npz"])
     if kind == "constant":
         return Same(arrays["value"])
     scaler = Scaler(arrays.pop("centre"), arrays.pop("spread"))
+    known = np.isfinite(scaler.centre).all() and (scaler.spread > 0).all()
+    if not scaler.centre.shape == scaler.spread.shape == (columns,) or not known:
+        raise BadInput(f"expected a centre and a spread above 0 of each of {columns} features, found others")
     if kind in KINDS:
+        refuse_arrays(kind, arrays, columns, outputs)
         return Plain(scaler, kind, arrays)
     if kind == "lightgbm":
-        return Trees(scaler, lightgbm.Booster(model_str=entries["trees.txt"].decode()), lambda trees, table: trees.predict(table))
+        trees = lightgbm.Booster(model_str=light_text(entries["trees.txt"].decode(), columns, outputs))
+        return Trees(scaler, trees, lambda trees, table: trees.predict(table))
     if kind == "xgboost":
         booster: Any = xgboost.Booster()
-        booster.load_model(bytearray(entries["trees.json"]))
+        booster.load_model(bytearray(extreme_json(entries["trees.json"], columns, outputs)))
         return Trees(scaler, booster, lambda trees, table: trees.inplace_predict(table))
     raise BadInput(f"expected one of {', '.join(('constant', 'onnx', 'lightgbm', 'xgboost', *KINDS))}")
 
@@ -150,8 +180,3 @@ def _packed(arrays: Arrays) -> bytes:
     out = io.BytesIO()
     np.savez(out, allow_pickle=False, **arrays)
     return out.getvalue()
-
-
-def _unpacked(content: bytes) -> Arrays:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

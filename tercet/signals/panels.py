@@ -23,6 +23,7 @@ class PanelsSettings:
     planted: float = field(default=0.0, metadata={"help": "information coefficient of a planted feature, a control; 0: none"})
     folds: int = field(default=5, metadata={"help": "stretches of the second half of history, each asked of a model of all before it"})
     experiment: str = field(default="", metadata={"help": "that its trials are counted under; none: that of these very prices"})
+    least: int = field(default=50, metadata={"help": "stocks that a date needs"})
 
     def __post_init__(self) -> None:
         """Refuse what asks nothing."""
@@ -39,7 +40,8 @@ def judged(
 
     The trials of all horizons are made before any of them is judged.
     """
-    asked = [PanelSettings(days=days, planted=settings.planted, experiment=settings.experiment) for days in settings.horizons]
+    same = PanelSettings(planted=settings.planted, experiment=settings.experiment, least=settings.least)
+    asked = [replace(same, days=days) for days in settings.horizons]
     tasks = [panel_task(bars, one) for one in asked]
     split = WalkForward(folds=settings.folds)
     leagues = []
@@ -53,7 +55,7 @@ def judged(
         league = replace(ran, trials=ledger.count(task.experiment))
         dates = task.samples.now[league.asked]
         telling = [standing for standing in league.standings if tells_apart(standing, dates)]
-        found = verdict(task, telling, league.asked, league.trials, one) if telling else Verdict((), None)
+        found = verdict(task, telling, league.asked, league.trials, one) if telling else Verdict((), None, task.evidence)
         yield league, found, [one.expert for one in league.standings if not tells_apart(one, dates)]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tercet.errors import BadInput
 from tercet.market.calendar import SECOND
 from tercet.market.store import Day
+from tercet.signals.evidence import Evidence
 from tercet.signals.labels import directions, moves
 from tercet.signals.messagerows import message_features, mirror_of
 from tercet.signals.samples import DIRECTION, Samples
@@ -31,6 +32,8 @@ class Task:
     unit: str
     left_out: dict[str, int]  # rows that are in the data and not here, by reason
     experiment: str  # what all trials on the same data are counted under, whatever was asked of them
+    evidence: Evidence | None = None  # of a panel: what its symbols and prices can bear witness to
+    suspect: NDArray[np.bool_] | None = None  # rows of a panel's symbols whose prices jump and come back
 
 
 def direction(
