@@ -22,7 +22,9 @@ def lean(view, pad):
 if __name__ == "__main__":
     where = market("crowd:default")
     parents = plan(where, count=100, size="1%volume", horizon=duration("5min"), side="both", seed=0)
-    result = run(where, parents, [by_name("twap"), Policy("lean", lean, settings=(-0.3,))], Settings())
+    mine = Policy("lean", lean, settings=(-0.3,))
+    mine.check()  # names what is wrong with it by its line
+    result = run(where, parents, [by_name("twap"), mine], Settings())
     for row in table(result):
         print(f"{row['policy']:<6} IS {row['is_bps']:.2f} bps ({row['is_low']:.2f} to {row['is_high']:.2f})")
     pair = paired(result)[0]

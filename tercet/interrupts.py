@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 STOPPED: Final = 130  # what shells say of a command that Ctrl-C stopped
 PATIENCE_S: Final = 2.0
@@ -33,9 +33,11 @@ def stoppable(clean: Callable[[], None] = lambda: None, patience_s: float = PATI
     os.set_blocking(written, False)
     before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(heard, clean, patience_s), daemon=True).start()
+    sys.unraisablehook = _quiet  # Ctrl-C within a callback of a library is lost there, with a traceback
     try:
         yield
     finally:
+        sys.unraisablehook = sys.__unraisablehook__
         signal.set_wakeup_fd(before)
         if _Signals.heard <= _Signals.forgiven:
             os.close(written)  # the thread ends; after a Ctrl-C it sees the process to its end
@@ -60,6 +62,11 @@ def _listen(heard: int, clean: Callable[[], None], patience_s: float) -> None:
             timer.start()
             return
     os.close(heard)
+
+
+def _quiet(lost: Any) -> None:
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def _end(clean: Callable[[], None]) -> None:

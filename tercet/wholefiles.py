@@ -2,13 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tercet.errors import BadInput
 
-unfinished: Final[set[Path]] = set()  # temporary files that are being written
+unfinished: Final[set[Path]] = set()  # temporary files and folders that are being written
 
 
 def write_whole(path: Path, content: str | bytes | Iterable[bytes | memoryview]) -> None:
@@ -29,22 +31,36 @@ def write_whole(path: Path, content: str | bytes | Iterable[bytes | memoryview])
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
-    unfinished.add(temporary)
-    try:
+    with being_made(temporary):
         with temporary.open("xb") as file:
             for piece in pieces:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+
+
+@contextmanager
+def being_made(path: Path) -> Iterator[None]:
+    """While this holds, a file or folder is not whole: what fails, or ends the process, removes it."""
+    unfinished.add(path)
+    try:
+        yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(path)
         raise
     finally:
-        unfinished.discard(temporary)
+        unfinished.discard(path)
 
 
 def remove_unfinished() -> None:
     """Remove what other threads have begun to write: for a process that is about to end."""
     for path in list(unfinished):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
         path.unlink(missing_ok=True)

@@ -72,9 +72,12 @@ def test_a_day_that_began_too_early_takes_no_loss_back() -> None:
     watch(tried, CLOCK)
     tried.firm.earned("alpha", "ONE", 300.0)
     tried.firm.earned("alpha", "ONE", -1500.0)
+    tried.firm.clients["bought"] = 70.0
     watch(tried, CLOCK + DAY)
     assert tried.firm.scope("firm")["profit"][0] == 0.0
+    tried.firm.clients["bought"] += 5.0
     watch(tried, CLOCK + SECOND)
+    assert tried.firm.clients["bought"][0] == 75.0
     row = tried.firm.scope("firm")[0]
     assert (row["profit"], row["peak"]) == (-1200.0, 300.0)
     watch(tried, CLOCK + DAY)

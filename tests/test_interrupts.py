@@ -18,6 +18,8 @@ from tercet.wholefiles import write_whole
 
 # What a command may be doing; each would go on for minutes.
 DOING = {
+    "a library that calls back": "ctypes.CFUNCTYPE(None)(lambda: time.sleep(600))(); time.sleep(600)",
+    "a folder": "with being_made(Path('whole')): os.mkdir('whole'); hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
     "Python": "while True: pass",
     "a wait": "time.sleep(600)",
     "native code that never looks up": "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
@@ -27,12 +29,12 @@ DOING = {
     "a file": "write_whole(Path('whole'), iter(lambda: time.sleep(0.01) or b'piece', None))",
 }
 SCRIPT = """
-import hashlib, os, signal, sys, threading, time
+import ctypes, hashlib, os, signal, sys, threading, time
 from pathlib import Path
 import typer
 from tercet.cli import app as door
 from tercet.cores import share_processes, share_work
-from tercet.wholefiles import write_whole
+from tercet.wholefiles import being_made, write_whole
 
 def work():
     {what}
@@ -180,9 +182,23 @@ def test_files_have_the_mode_that_the_process_gives_its_files(tmp_path: Path) ->
 
 
 def test_what_is_unfinished_is_removed_before_a_process_ends(tmp_path: Path) -> None:
-    held = tmp_path / "held"
-    held.write_text("a half")
-    wholefiles.unfinished.add(held)
-    wholefiles.remove_unfinished()
-    wholefiles.unfinished.discard(held)
-    assert not held.exists()
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    with wholefiles.being_made(file), wholefiles.being_made(folder):
+        file.write_text("a half")
+        folder.mkdir()
+        (folder / "part").write_text("a half")
+        wholefiles.remove_unfinished()
+        assert list(tmp_path.iterdir()) == []
+    assert not wholefiles.unfinished
+
+
+def test_a_folder_that_could_not_be_made_is_not_there(tmp_path: Path) -> None:
+    def make() -> None:
+        with wholefiles.being_made(tmp_path / "folder"):
+            (tmp_path / "folder").mkdir()
+            raise BadInput("the second file")
+
+    with pytest.raises(BadInput, match="the second file"):
+        make()
+    assert list(tmp_path.iterdir()) == []
+    assert not wholefiles.unfinished

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -19,11 +21,14 @@ from tercet.signals.usermodule import Raised
 
 HONEST = Path(__file__).parents[1] / "examples" / "do_my_features_leak.py"
 FUTURES = {"prefix: the future cut off", "future: other values", "future: rows permuted", "future: values missing"}
-SPANS = "known ≤ t0 ≤ t1 ≤ available"
+SPANS = "known ≤ t0 < t1 ≤ available"
 ESTIMATOR = "    return make_pipeline(StandardScaler(), Ridge(1.0))\n"
 TREND = '        trend=(close / close.rolling_mean(20) - 1).over("symbol"),\n'
 MARKET = '    return made.with_columns(against_market=pl.col("reversal") - pl.col("reversal").mean().over("event_time"))\n'
 LABEL = '    return bars.select("event_time", "symbol", t0=time, t1=end, value=value, available=end)\n'
+DATES = 'pl.col("event_time").cast(pl.Datetime("ns"))'
+AHEAD = '        trend=pl.when(WHEN).then(close.shift(-1) / close).otherwise(1.0).over("symbol"),\n'
+LAST_BUT_ONE = int(made_bars(0)["event_time"].unique().sort()[-2])
 OWN = """
 import numpy as np
 
@@ -84,6 +89,15 @@ TWINS: dict[str, tuple[str, str, set[str]]] = {
         LABEL.replace("t1=end", 't1=time.shift(-1).over("symbol")').replace("available=end", 'available=time.shift(-1).over("symbol")'),
         FUTURES,
     ),
+    "tomorrow on Wednesdays alone": (TREND, AHEAD.replace("WHEN", f"{DATES}.dt.weekday() == 3"), FUTURES),
+    "tomorrow at the ends of months alone": (
+        TREND,
+        AHEAD.replace("WHEN", f"{DATES}.dt.month() != {DATES}.shift(-1).dt.month()"),
+        FUTURES,
+    ),
+    "tomorrow on the last two dates alone": (TREND, AHEAD.replace("WHEN", f"pl.col('event_time') >= {LAST_BUT_ONE}"), FUTURES),
+    "tomorrow of one symbol alone": (TREND, AHEAD.replace("WHEN", 'pl.col("symbol") == "S4"'), FUTURES),
+    "a label that takes no time": (LABEL, LABEL.replace("t1=end", "t1=time"), {SPANS}),
     "a label before its features": (LABEL, LABEL.replace("t0=time", "t0=time - 1"), {SPANS}),
 }
 EXPERTS: dict[str, tuple[str, set[str]]] = {
@@ -358,3 +372,16 @@ def test_the_first_difference_in_time_is_told() -> None:
     assert gone is not None
     assert gone.column == "y"
     assert first_difference(whole, whole) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_future_changes_after_every_day_of_the_week_a_months_end_and_the_last_date_but_one(seed: int) -> None:
+    times = made_bars(seed)["event_time"]
+    dates = [datetime.fromtimestamp(time // 10**9, ZoneInfo("America/New_York")).date() for time in times.unique().sort()]
+    drawn = [datetime.fromtimestamp(time // 10**9, ZoneInfo("America/New_York")).date() for time in cuts(times, seed)]
+    assert {day.weekday() for day in drawn} == {0, 1, 2, 3, 4}
+    assert drawn[-1] == dates[-2]
+    assert any(dates[dates.index(day) + 1].month != day.month for day in drawn)
+    assert drawn == sorted(set(drawn))
+    assert len(drawn) <= 7
+    assert cuts(times, seed) != cuts(times, seed + 1)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from test_gate import CLOCK, LIMITS, child, gate, rule_of
 
 from tercet.errors import BadInput
 from tercet.messages import Act, Command
-from tercet.orders.limits import changed, leaves, loosened, parse, same_person
+from tercet.orders.limits import Account, changed, leaves, loosened, parse, same_person
 from tercet.orders.supervision import act, change, override, watch
 
 HOUR = 3600 * 10**9
@@ -163,6 +164,15 @@ def test_two_spellings_are_one_person(one: str, other: str, same: bool) -> None:
             parse(text)
     else:
         assert parse(text).people[:2] == (one, other)
+
+
+def test_a_client_that_is_new_takes_a_restart_and_leaves_the_limits_as_they_were() -> None:
+    tried = gate()
+    more = msgspec.structs.replace(tried.firm.limits, version=9, account={**tried.firm.limits.account, "A1": Account(credit=1e6)})
+    with pytest.raises(BadInput, match=r"account\.A1 is new; expected the names of before"):
+        change(tried, more, "ann", "bob", CLOCK)
+    assert "A1" not in tried.firm.limits.account
+    assert rule_of(tried.check(child(1), CLOCK)) == ""
 
 
 def test_no_leaf_of_the_limits_is_loosened_by_one_person_both_ways() -> None:

@@ -25,6 +25,7 @@ from tercet.market.events import EVENT, FINER_PER_TICK, HALT
 from tercet.market.instruments import Instrument
 from tercet.market.lobster import start_before
 from tercet.market.recorded import Recorded, Source, count_kinds
+from tercet.wholefiles import being_made
 
 Events = NDArray[np.void]
 Ints = NDArray[np.int64]
@@ -81,7 +82,7 @@ def under_way(folder: Path) -> Iterator[Path]:
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".lobster.", dir=folder) as hidden:
+        with tempfile.TemporaryDirectory(prefix=".lobster.", dir=folder) as hidden, being_made(Path(hidden)):
             yield Path(hidden)
     except BaseException as error:
         with suppress(OSError):  # somebody else's files are in it

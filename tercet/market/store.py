@@ -28,6 +28,7 @@ from tercet.market.events import EVENT, LEVEL_ROW
 from tercet.market.instruments import Instrument
 from tercet.market.recorded import Recorded, count_kinds, refuse_unsound
 from tercet.market.sidecar import FORMAT, SIDECAR, Meta, parse_meta, refuse_symbol
+from tercet.wholefiles import being_made
 
 EVENTS: Final = "events.npy"
 TRIES_S: Final = (0.0, 0.002, 0.02)  # a reader that found no whole day looks again: a save may have been swapping it
@@ -81,7 +82,8 @@ def save(store: Path, recorded: Recorded, instrument: Instrument, day: datetime.
         with _alone(home):
             if home.exists() and not replace:
                 _refuse_others(home, recorded)
-            _write(_new(home), recorded, instrument, day, tz)
+            with being_made(_new(home)):
+                _write(_new(home), recorded, instrument, day, tz)
             _swap(home)
     except OSError as error:
         raise BadInput(f"{home}: expected to store a day there, found: {error.strerror or error}") from error

@@ -63,7 +63,7 @@ class Firm:
         self.resting, self.used, self._free = np.zeros(64, RESTING), 0, list(range(63, -1, -1))
         self.windows = np.zeros(1, WINDOWS)
         self.clock, self.day_ends = NEVER, NEVER  # ours, as last read
-        self._day_before: tuple[int, NDArray[np.float64], NDArray[np.float64]] | None = None  # its end, peaks, and cash since taken out
+        self._day_before: tuple[int, NDArray[Any], NDArray[Any], NDArray[Any]] | None = None  # its end, peaks, clients, and cash taken out
         self.models: dict[str, str] = {}  # the one that each strategy has told of
         self.shares, self.state, self.posture_time, self.blind = ALL, "", NEVER, False  # what the last posture leaves of the limits
         self.scopes["heartbeat"], self.instruments["marked"] = NEVER, NEVER
@@ -175,10 +175,10 @@ class Firm:
         ended, self.day_ends = self.day_ends, self._end_of_day(now)
         if ended == NEVER:
             return False
-        cash, peaks = self.cells["cash"].copy(), self.scopes["peak"].copy()
+        cash, peaks, clients = self.cells["cash"].copy(), self.scopes["peak"].copy(), self.clients.copy()
         exposure.begin_day(self.scopes, self.instruments, self.cells)
         self.clients["bought"] = self.clients["sold"] = 0.0
-        self._day_before = ended, peaks, cash - self.cells["cash"]
+        self._day_before = ended, peaks, clients, cash - self.cells["cash"]
         return True
 
     def _end_of_day(self, now: int) -> int:
@@ -204,7 +204,9 @@ class Firm:
     def _step_back(self, now: int) -> None:
         self._date_back(now)
         if self._day_before is not None and now < self._day_before[0]:
-            _, peaks, cash = self._day_before
+            _, peaks, clients, cash = self._day_before
+            for name in ("bought", "sold"):
+                self.clients[name] += clients[name]
             for strategy, symbol in np.ndindex(self.cells.shape):
                 exposure.earn(self.scopes, self.instruments, self.cells, strategy, symbol, float(cash[strategy, symbol]))
             self.scopes["peak"] = np.maximum(peaks, self.scopes["peak"])

@@ -241,7 +241,7 @@ def _heed_file(gate: Gate, file: Path, now: int) -> dict[str, str]:
 
 def refuse_new_names(old: Limits, new: Limits) -> None:
     """Raise BadInput for what a running gate has no rows for."""
-    for kind in ("desk", "strategy", "instrument"):
+    for kind in ("desk", "strategy", "instrument", "account"):
         if fresh := sorted(set(getattr(new, kind)) - set(getattr(old, kind))):
             raise BadInput(f"{kind}.{fresh[0]} is new; expected the names of before: a new one takes a restart")
     for name, strategy in new.strategy.items():

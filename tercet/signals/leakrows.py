@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from tercet.signals.usermodule import CLAIM, Raised, UserModule, blamed
 Tell = Callable[[str], None]
 Ask = Callable[[pl.DataFrame, str], pl.DataFrame]
 Kept = Callable[[pl.DataFrame, int], pl.DataFrame]
+SPANS: Final = "known ≤ t0 < t1 ≤ available"
 
 
 # What is asked and what is compared ---------------------------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ def _futures(name: str, ask: Ask, whole: pl.DataFrame, frame: pl.DataFrame, seed
     for test, (future, why) in FUTURES.items():
         found: list[Difference] = []
         try:
-            for place, after in enumerate(cuts(frame[KNOWN])):
+            for place, after in enumerate(cuts(frame[KNOWN], seed)):
                 tell(f"{name}: {test}, from {clock(after)[:10]} on")
                 other = ask(future(frame, after, np.random.default_rng([seed, place])), f"{why} after {clock(after)}")
                 if difference := first_difference(kept(whole, after), kept(other, after), after):
@@ -133,7 +135,7 @@ def check_labels(module: UserModule, frame: pl.DataFrame, seed: int = 0, tell: T
     yield from _futures("labels", partial(spans, module), whole, frame, seed, tell, _available)
     tell("labels: another past")
     found = []
-    for place, before in enumerate(cuts(frame[KNOWN])):
+    for place, before in enumerate(cuts(frame[KNOWN], seed)):
         past = changed(frame.filter(pl.col(KNOWN) <= before), np.random.default_rng([seed, place]))
         other = spans(module, pl.concat([past, frame.filter(pl.col(KNOWN) > before)]).sort(KEYS))
         one, two = (rows.filter(pl.col("t0") > before).select(*KEYS, "value") for rows in (whole, other))
@@ -162,18 +164,19 @@ def spans(module: UserModule, frame: pl.DataFrame, when: str = "") -> pl.DataFra
 
 
 def _spans_in_order(whole: pl.DataFrame, frame: pl.DataFrame) -> Finding:
-    """known_time ≤ t0 ≤ t1 ≤ available."""
+    """known_time ≤ t0 < t1 ≤ available: what takes no time has not happened yet at t0, or had before it."""
     rows = whole.join(frame.select(*KEYS, KNOWN), on=KEYS, how="left", maintain_order="left")
     if rows.is_empty():
-        return Finding("labels", "known ≤ t0 ≤ t1 ≤ available", NOTE, "no row had a label")
+        return Finding("labels", SPANS, NOTE, "no row had a label")
     for early, late in ((KNOWN, "t0"), ("t0", "t1"), ("t1", "available")):
-        wrong = rows.filter(pl.col(late) < pl.col(early))
+        wrong = rows.filter(pl.col(late) <= pl.col(early) if early == "t0" else pl.col(late) < pl.col(early))
         if wrong.height:
             row = wrong.row(0, named=True)
-            where = f"{late} of {row['symbol']} at {clock(row[EVENT])} is {clock(row[late])}, before its {early}, {clock(row[early])}"
+            side = "not after" if early == "t0" else "before"
+            where = f"{late} of {row['symbol']} at {clock(row[EVENT])} is {clock(row[late])}, {side} its {early}, {clock(row[early])}"
             found = Difference(late, row["symbol"], row[EVENT], row[early], row[late], wrong.height, (late,))
-            return Finding("labels", "known ≤ t0 ≤ t1 ≤ available", LEAK, f"{where}; {wrong.height:,} rows", found)
-    return Finding("labels", "known ≤ t0 ≤ t1 ≤ available", OK)
+            return Finding("labels", SPANS, LEAK, f"{where}; {wrong.height:,} rows", found)
+    return Finding("labels", SPANS, OK)
 
 
 # Events -------------------------------------------------------------------------------------------------------------------------------

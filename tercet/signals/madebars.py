@@ -11,22 +11,33 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercet.errors import BadInput
-from tercet.market.calendar import SECOND, session
+from tercet.market.calendar import NEW_YORK, SECOND, session
 from tercet.market.events import ADD, BUY, CANCEL, EVENT, SELL, TRADE
 from tercet.signals.timed import EVENT as HAPPENED
 from tercet.signals.timed import KNOWN
 
-PLACES: Final = (0.4, 0.62, 0.71, 0.8, 0.93)  # of the dates after which the future is another one
+WARM: Final = 0.4  # share of the dates before the first after which the future is another one
 FIRST: Final = datetime.date(2018, 1, 2)
 OPEN_NS: Final = session(FIRST).open_ns
 BARS: Final = ("open", "high", "low", "close", "volume")
 MOST_DAYS: Final = 10_000
 
 
-def cuts(times: pl.Series) -> list[int]:
-    """The times after which the future is another one, from all times there are."""
+def cuts(times: pl.Series, seed: int = 0) -> list[int]:
+    """The times after which the future is another one, of all times there are: drawn, but always the last but one, a month's end, and
+    every day of the week. A look-ahead on Wednesdays alone shows after a Wednesday alone.
+    """
     found = times.unique().sort()
-    return sorted({int(found[int(place * len(found))]) for place in PLACES})
+    late = found[int(WARM * len(found)) : -1] if len(found) > 1 else found
+    days = late.cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").dt.convert_time_zone(NEW_YORK)
+    weekday, month = days.dt.weekday().to_numpy(), days.dt.month().to_numpy()
+    rng = np.random.default_rng([seed, 0xC7])
+    ends = np.flatnonzero(np.diff(month))
+    places = {len(late) - 1, *([int(rng.choice(ends))] if len(ends) else [])}
+    for day in np.unique(weekday).tolist():
+        if day not in weekday[list(places)]:
+            places.add(int(rng.choice(np.flatnonzero(weekday == day))))
+    return [int(late[place]) for place in sorted(places)]
 
 
 def made_bars(seed: int = 0, symbols: int = 8, days: int = 400) -> pl.DataFrame:
@@ -40,7 +51,7 @@ def made_bars(seed: int = 0, symbols: int = 8, days: int = 400) -> pl.DataFrame:
     closes = pl.Series([session(day).close_ns for day in _weekdays(days)])
     market = rng.normal(0.0, 0.01, days)
     frame = pl.concat([_stock(rng, number, closes, market) for number in range(symbols)])
-    holes = pl.col(HAPPENED).is_in(cuts(closes)) & pl.col("symbol").str.slice(1).cast(pl.Int64).mod(2).eq(1)
+    holes = pl.col(HAPPENED).is_in(cuts(closes, seed)) & pl.col("symbol").str.slice(1).cast(pl.Int64).mod(2).eq(1)
     holed = frame.with_columns(pl.when(~holes).then(pl.col("open", "high", "low")))
     return holed.select(HAPPENED, KNOWN, "symbol", *BARS).sort(HAPPENED, "symbol")
 
