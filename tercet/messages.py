@@ -260,8 +260,9 @@ class Approved:
         """Raises TypeError for everybody but the gate."""
         if stamp is not GATE_STAMP:
             raise TypeError("only the gate approves: expected an Approved from Gate.check")
-        for name, value in (("message", message), ("time", time), ("waived", waived)):
-            _write(self, name, value)
+        _write(self, "message", message)
+        _write(self, "time", time)
+        _write(self, "waived", waived)
         _write(self, "_bounds", (monotonic_ns(), era, era.number if era is not None else 0))
 
     def __setattr__(self, name: str, value: object = None) -> None:

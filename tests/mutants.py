@@ -26,9 +26,9 @@ COMPILED = ""
 FILES = {
     "book/matching": (PLAIN, "tests/test_book.py -k 'not once_more'"),
     "execution/tca": (PLAIN, "tests/test_tca.py -k 'not every_parent_of_every'"),
-    "orders/checks": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
-    "orders/judge": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
-    "orders/exposure": (COMPILED, "tests/test_gate.py tests/test_gated.py"),
+    "orders/checks": (COMPILED, "tests/test_controls.py tests/test_gate.py tests/test_gated.py"),
+    "orders/judge": (COMPILED, "tests/test_controls.py tests/test_gate.py tests/test_gated.py"),
+    "orders/exposure": (COMPILED, "tests/test_controls.py tests/test_gate.py tests/test_gated.py"),
     "orders/ledger": (PLAIN, "tests/test_ledger.py"),
     "signals/walkforward": (PLAIN, "tests/test_folds.py"),
     "signals/scores": (PLAIN, "tests/test_scores.py"),

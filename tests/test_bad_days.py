@@ -24,7 +24,7 @@ from tercet.bench.made import DATE, MADE, made_day, write_lobster
 from tercet.cli import backtest as backtest_command
 from tercet.cli import features as features_command
 from tercet.cli.evaluated import about, stored
-from tercet.cli.fitting import of_direction
+from tercet.cli.fitting import fitted
 from tercet.cli.judging import Judging
 from tercet.cli.output import console
 from tercet.cli.withinday import stored as within
@@ -82,10 +82,11 @@ def test_a_bad_day_is_refused_at_every_door_unless_it_is_accepted(door: str, day
 
 
 def test_nothing_is_fitted_on_a_bad_day_unless_it_is_accepted(days: dict[str, Path]) -> None:
+    task, silent = f"direction:{days['bad']}", lambda what, done, total: None
     with pytest.raises(BadInput, match="is a bad day"):
-        of_direction(str(days["bad"]), None, None, False)
+        fitted(task, "logistic", None, None, 0, silent)
     with pytest.raises(BadInput, match="0 messages have all features"):  # all of that day's book is crossed
-        of_direction(str(days["bad"]), None, None, True)
+        fitted(task, "logistic", None, None, 0, silent, accept_bad_day=True)
 
 
 def test_features_of_a_bad_day_are_written_where_it_is_accepted_and_say_so(days: dict[str, Path], tmp_path: Path) -> None:

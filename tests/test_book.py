@@ -301,6 +301,13 @@ def test_a_window_slides_to_far_orders_when_its_best_level_reaches_its_lowest_ei
     pair.check()
 
 
+def test_a_far_order_at_the_lowest_price_of_the_window_comes_in() -> None:
+    pair, (best, *_) = made((BUY, 1000, 1), (BUY, 500, 1), (BUY, 496, 2), (BUY, 495, 3))
+    pair.cancel(best)
+    assert names_at(pair, BUY) == [(500, [2]), (496, [3]), (495, [4])]
+    assert (int(pair.book.sides[0].low), int(pair.book.sides[0].levels)) == (496, 2)
+
+
 def test_depth_reads_far_levels_too() -> None:
     pair, _ = made((SELL, 100, 1), (SELL, 4000, 2), (SELL, 200, 3), (SELL, 4000, 4))
     tick, lots = np.zeros(4, np.int64), np.zeros(4, np.int64)

@@ -169,6 +169,15 @@ def test_midnights_further_east_ask_for_their_zone(tmp_path: Path) -> None:
     assert market_file(path, "15:00", "Asia/Tokyo").table.frame[KNOWN].to_list() == closed(DATES[:40], "15:00", "Asia/Tokyo")
 
 
+def test_a_market_that_trades_on_sundays_is_read_in_its_own_zone(tmp_path: Path) -> None:
+    days = [day for k in range(60) if (day := datetime.date(2021, 3, 7) + datetime.timedelta(days=k)).weekday() in (6, 0, 1, 2, 3)]
+    stamps = [datetime.datetime.combine(day, datetime.time(15), ZoneInfo("Asia/Riyadh")).isoformat() for day in days]
+    path = saved(tmp_path, "date,close\n" + "".join(f"{stamp},{100 + k}\n" for k, stamp in enumerate(stamps)))
+    loaded = market_file(path, "15:00", "Asia/Riyadh")
+    assert (loaded.table.frame[KNOWN].to_list(), loaded.cleaning.notes) == (closed(days, "15:00", "Asia/Riyadh"), ())
+    assert market_file(saved(tmp_path, "date,close\n" + "".join(f"{day},{100 + k}\n" for k, day in enumerate(days)))).cleaning.notes == ()
+
+
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     [

@@ -71,6 +71,15 @@ def test_a_row_at_a_time_is_answered_as_many_at_once(name, target, classes, tmp_
         np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_trees_are_the_same_on_one_thread_and_on_two_and_take_one_without_being_told(name: str) -> None:
+    samples = history(MEAN)
+    lesson, asked = samples.lesson(np.arange(800), int(samples.now[850])), samples.questions(np.arange(860, 900))
+    assert EXPERTS[name].threads == 1
+    answers = [fit(replace(small(name), threads=threads), lesson).predict(asked).mean for threads in (1, 2)]
+    assert answers[0].tobytes() == answers[1].tobytes()
+
+
 def test_the_first_row_of_a_series_stands_for_those_before_it() -> None:
     samples = history(DIRECTION)
     fitted = fit(small("lstm"), samples.lesson(np.arange(600), 5_995))

@@ -17,7 +17,7 @@ def rows(**terms: float) -> tuple[Any, Any, Any, Any]:
     """(before, after, fills, params): a parent of 400 lots of which 100 are filled, at a mid of 5000 ticks, three seconds apart."""
     before, after, fills, params = (np.zeros(1, kind).view(np.recarray)[0] for kind in (VIEW, VIEW, FILLS, PARAMS))
     before.lots, before.filled, before.volatility_long, before.arrival_mid, before.now = 400, 100, 2.0, 5000.0, 7_000_000_000
-    after.lots, after.filled, after.volatility_long, after.arrival_mid, after.now = 400, 200, 8.0, 5500.0, 10_000_000_000
+    after.lots, after.filled, after.volatility_long, after.arrival_mid, after.now = 500, 200, 8.0, 5500.0, 10_000_000_000
     fills.cost, fills.impact, fills.completed = terms.get("cost", 1.5), terms.get("filled_impact", 0.25), terms.get("completed", 60)
     params.risk_aversion, params.impact, params.terminal = 0.125, 3.0, 5.0
     return before, after, fills, params

@@ -113,6 +113,8 @@ def test_an_earlier_day_that_is_not_whole_is_passed_over(day: Path, tmp_path: Pa
 WITHIN = {
     "every": ({"every": 20}, "every was 20; expected none for a day"),
     "vix": ({"vix": Path("vix.csv")}, "vix or assets was vix.csv; expected none for a day"),
+    "close": ({"close": "15:00"}, "close was '15:00'; expected none for a day: it is of files with a row a day"),
+    "unit": ({"unit": "fraction"}, "unit was 'fraction'; expected none for a day"),
     "early": ({"since": "09:30"}, "since was '09:30'; expected a time of day after the opening"),
     "fine": ({"horizon": "1500ms"}, "horizon was '1500ms'; expected whole seconds"),
     "few": ({"horizon": "10min"}, "to be asked about; expected 30 or more"),

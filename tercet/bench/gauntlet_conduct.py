@@ -19,6 +19,7 @@ from tercet.bench.gauntlet import (
     state_cases,
     tried,
 )
+from tercet.bench.gauntlet_attacks import attack_cases
 from tercet.orders.cases import CLOCK
 
 QUOTE: Final = {"strategy": "maker", "trader": "tess", "algorithm": "quoter", "price": 99.98}
@@ -243,4 +244,4 @@ def limit(values: dict[str, Any]) -> dict[str, Any]:
 
 def all_cases() -> list[dict[str, Any]]:
     """The whole gauntlet."""
-    return order_cases() + state_cases() + conduct_cases() + conduct_scenes()
+    return order_cases() + state_cases() + conduct_cases() + conduct_scenes() + attack_cases()

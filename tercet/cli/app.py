@@ -53,7 +53,9 @@ def main() -> None:
         try:
             app()
         except (TercetError, OSError) as error:
-            typer.echo(f"tercet: {error}", err=True)
+            place = getattr(error, "filename", None)
+            said = error if place is None else f"{place}: {getattr(error, 'strerror', error)}; expected one that can be used here"
+            typer.echo(f"tercet: {said}", err=True)
             sys.exit(1)
         except SystemExit as end:
             if not isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer makes the one of the other

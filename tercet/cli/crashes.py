@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercet.cli.evaluated import Result
-from tercet.cli.judging import CROWD, Judging, given, shown
+from tercet.cli.judging import CROWD, Judging, given, refuse_day_options, shown
 from tercet.errors import BadInput
 from tercet.market.sidecar import SIDECAR
 from tercet.report import crashes as pages
@@ -27,6 +27,7 @@ def intraday(asked: Judging) -> Result:
         raise BadInput(
             "warnings within seconds are judged on sessions of their own; expected none of models, since, every, vix, assets, horizon"
         )
+    refuse_day_options(asked)
     name = str(asked.data)
     return crashes(name.removeprefix(CROWD), asked) if name.startswith(CROWD) else recorded(asked.data, asked.accept_bad_day)
 

@@ -76,6 +76,8 @@ def series(asked: Judging) -> Loaded:
 
     days = market_file(asked.data, asked.close, asked.zone or NEW_YORK, asked.unit)
     if asked.vix is None:
+        if given := asked.vix_close or asked.vix_zone:
+            raise BadInput(f"vix_close or vix_zone was {given!r} and there was no --vix; expected both or none")
         return days
     vix = vix_file(asked.vix, asked.vix_close, asked.vix_zone or NEW_YORK, asked.unit)
     return Loaded(with_vix(days.table, vix.table), days.cleaning + vix.cleaning.named("VIX"))
@@ -118,6 +120,13 @@ def refuse_horizon(asked: Judging) -> None:
     """BadInput where a horizon is named for days."""
     if asked.horizon is not None:
         raise BadInput(f"horizon was {asked.horizon!r}; expected none but for the volatility of a stored day or a crowd")
+
+
+def refuse_day_options(asked: Judging) -> None:
+    """BadInput where a session's close, a zone or a unit is named for a stored day or a crowd, which know their own."""
+    for name in ("close", "zone", "vix_close", "vix_zone", "unit"):
+        if (value := getattr(asked, name)) is not None:
+            raise BadInput(f"{name} was {value!r}; expected none for a day: it is of files with a row a day")
 
 
 def first_of(known: Any, asked: Judging, usual: int, least: int = LEAST) -> int:

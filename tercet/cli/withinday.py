@@ -9,7 +9,7 @@ import numpy as np
 from tercet.cli.evaluated import Result
 from tercet.cli.evaluated import about as facts_of
 from tercet.cli.evaluated import stored as open_stored
-from tercet.cli.judging import CROWD, Judging, curve, given, head, picked, plain, result, variance_rows
+from tercet.cli.judging import CROWD, Judging, curve, given, head, picked, plain, refuse_day_options, result, variance_rows
 from tercet.cli.output import console
 from tercet.errors import BadInput
 from tercet.market.calendar import NEW_YORK, SECOND
@@ -46,6 +46,7 @@ def intraday(asked: Judging) -> Result:
         raise BadInput(f"every was {asked.every}; expected none for a day: its weights go on being learned")
     if asked.vix is not None or asked.assets is not None:
         raise BadInput(f"vix or assets was {asked.vix or asked.assets}; expected none for a day")
+    refuse_day_options(asked)
     asked.tell("the day")
     path, season, about = crowd(str(asked.data)) if str(asked.data).startswith(CROWD) else stored(asked.data, asked.accept_bad_day)
     horizon = None if asked.horizon is None else nanoseconds(asked.horizon)

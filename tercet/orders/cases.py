@@ -19,12 +19,13 @@ import msgspec
 
 from tercet.errors import BadInput, at_row
 from tercet.market.instruments import LARGEST_SIZE, Instrument
-from tercet.messages import Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
+from tercet.messages import Act, Approved, Cancel, Child, Command, Kind, Refused, Replace, Report
 from tercet.orders import exposure, supervision
+from tercet.orders.books import Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, RULES
 from tercet.orders.clock import ALWAYS
 from tercet.orders.firm import DAY
-from tercet.orders.gate import Gate
+from tercet.orders.gate import Gate, fault_of
 from tercet.orders.limits import MOST_MESSAGES, Limits, changed
 
 CLOCK: Final = 1_700_000_000_000_000_000
@@ -95,6 +96,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def refuse_keys(where: str, given: Any, known: Iterable[str]) -> None:
+    """Raise BadInput for what is no object, or has a key that nobody would read."""
+    if not isinstance(given, dict):
+        raise BadInput(f"{where} was {given!r:.80}; expected an object")
+    names = tuple(known)
+    if unknown := [name for name in given if name not in names]:
+        raise BadInput(f"{where} has {unknown[0]!r}; expected {', '.join(names)}{nearest(unknown[0], names)}")
+
+
 def answers(limits: Limits, cases: list[dict[str, Any]]) -> Iterator[Answer]:
     """Ask a new gate each case."""
     for case in cases:
@@ -108,7 +118,7 @@ def ask(limits: Limits, case: dict[str, Any]) -> Answer:
     try:
         Scene(gate, clock).set(case.get("state", {}))
     except Exception as error:  # whatever is wrong with it
-        gate = Unreadable(limits, f"the state cannot be read: {type(error).__name__}: {error}")
+        gate = Unreadable(limits, f"the state cannot be read: {fault_of(error)}")
     answer = _step(gate, limits, case, clock, case["name"])
     while "then" in case:
         case = case["then"]
@@ -139,7 +149,7 @@ def _step(gate: Gate, limits: Limits, step: dict[str, Any], now: int, name: str)
             canceled = command(gate, step["command"], now)
             told = {"decision": DONE, "rule": "", "limit": math.nan, "was": math.nan, "text": ""}
         except Exception as error:  # what is no command is refused, whatever is wrong with it
-            told = {"decision": REFUSED, "rule": "", "limit": math.nan, "was": math.nan, "text": f"{error}"}
+            told = {"decision": REFUSED, "rule": "", "limit": math.nan, "was": math.nan, "text": fault_of(error)}
     else:
         told = _told(_send(gate, limits, step, now))
     wanted = {key: value for key, value in expected.items() if key in ("decision", "rule", "canceled")}
@@ -151,9 +161,7 @@ def _send(gate: Gate, limits: Limits, step: dict[str, Any], now: int) -> Approve
     kind = next(name for name in KINDS if name in step)
     try:
         given = {"time": now, **step[kind]}
-        if unknown := sorted(set(given) - {*KINDS[kind].__struct_fields__, *PRICES}):
-            fields = (*PRICES, *KINDS[kind].__struct_fields__)
-            raise BadInput(f"{kind} has {unknown[0]!r}; expected {', '.join(fields)}{nearest(unknown[0], fields)}")
+        refuse_keys(kind, given, (*PRICES, *KINDS[kind].__struct_fields__))
         target = gate.books.open.get(str(given.get("target")))
         message = msgspec.convert(_in_ticks(limits, given, target.symbol if target else str(given.get("symbol"))), KINDS[kind])
     except (msgspec.ValidationError, BadInput, TypeError, ValueError, ArithmeticError) as error:
@@ -209,8 +217,7 @@ class Scene:
         parts: dict[str, Callable[[Any], None]] = {
             name.removeprefix("_set_"): getattr(self, name) for name in dir(self) if name.startswith("_set_")
         }
-        if unknown := sorted(set(state) - set(parts)):
-            raise BadInput(f"state has {unknown[0]!r}; expected {', '.join(parts)}")
+        refuse_keys("state", state, parts)
         defaults: dict[str, Any] = {
             "phases": {},
             "heartbeats": dict.fromkeys(self.limits.strategy, self.clock),
@@ -222,13 +229,13 @@ class Scene:
             parts[name](given[name])
 
     def _set_phases(self, phases: dict[str, str]) -> None:
+        refuse_keys("phases", phases, self.limits.instrument)
         for symbol in self.limits.instrument:
             self.firm.phase(symbol, phases.get(symbol, "open"))
 
     def _set_marks(self, marks: dict[str, Any]) -> None:
         for symbol, mark in marks.items():
-            if unknown := sorted(set(mark) - set(MARK)):
-                raise BadInput(f"the mark of {symbol} has {unknown[0]!r}; expected {', '.join(MARK)}{nearest(unknown[0], MARK)}")
+            refuse_keys(f"the mark of {symbol}", mark, MARK)
             if "before" in mark:
                 bid, ask = mark["before"]
                 self.firm.mark(symbol, self._tick(symbol, bid), self._tick(symbol, ask), mark.get("time", self.clock))
@@ -257,6 +264,8 @@ class Scene:
 
     def _set_volumes(self, volumes: dict[str, Any]) -> None:
         for symbol, lots in volumes.items():
+            if isinstance(lots, dict):
+                refuse_keys(f"the volume of {symbol}", lots, ("market", "own"))
             market, own = (lots.get("market", 0), lots.get("own", 0)) if isinstance(lots, dict) else (lots, 0)
             self.firm.traded(symbol, market, self.clock, own)
 
@@ -272,6 +281,7 @@ class Scene:
 
     def _set_open_orders(self, orders: list[dict[str, Any]]) -> None:
         for order in orders:
+            refuse_keys("an open order", order, (*PRICES, *Child.__struct_fields__))
             self.gate.adopt(
                 msgspec.convert(_in_ticks(self.limits, {"time": self.clock - BEFORE, **order}, str(order.get("symbol"))), Child)
             )
@@ -310,11 +320,13 @@ class Scene:
 
     def _set_parents(self, parents: dict[str, dict[str, Any]]) -> None:
         for id, parent in parents.items():
+            refuse_keys(f"parent {id}", parent, ("price", *Parent.__struct_fields__))
             bound = ticks(self.limits, parent["symbol"], parent["price"]) if "price" in parent else 0
             self.gate.parent(id, bound=bound, **{name: value for name, value in parent.items() if name != "price"})
 
     def _set_models(self, models: dict[str, dict[str, Any]]) -> None:
         for strategy, seen in models.items():
+            refuse_keys(f"the model of {strategy}", seen, ("model", "distance", "action", "time"))
             self.gate.model(strategy, seen["model"], seen["distance"], seen["action"], seen.get("time", self.clock))
 
     def _set_commands(self, commands: list[dict[str, Any]]) -> None:
@@ -330,13 +342,31 @@ class Scene:
 
 def _report(gate: Gate, said: dict[str, Any], now: int) -> Report:
     """A report as a case tells it: of its order's account where it names none."""
+    refuse_keys("report", said, Report.__struct_fields__)
     owner = gate.books.owners.get(str(said.get("order")))
     return msgspec.convert({"time": now, "account": owner.account if owner else "", **said}, Report)
+
+
+COMMANDS: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(map(str, Act), ("scope", "by", "time", "reason")),
+    "override": ("order", "rule", "lots", "by", "second", "until"),
+    "limits": ("set", "by", "second"),
+    "reconcile": ("symbol", "own", "theirs"),
+    "reconcile_orders": ("symbol", "theirs"),
+    "earned": ("strategy", "money"),
+    "heartbeat": ("strategy",),
+    "watch": (),
+    "time_out": ("order",),
+    "report": ("report",),
+}
 
 
 def command(gate: Gate, said: dict[str, Any], now: int) -> int:
     """Carry out what a person or a watcher does; returns how many orders are to be cancelled."""
     kind, by = said["act"], said.get("by", "")
+    if kind not in COMMANDS:
+        raise BadInput(f"act was {kind!r}; expected one of {', '.join(COMMANDS)}{nearest(str(kind), COMMANDS)}")
+    refuse_keys(f"command {kind}", said, ("act", *COMMANDS[kind]))
     if kind == "override":
         supervision.override(gate, said["order"], said["rule"], said["lots"], by, said.get("second"), said["until"], now)
     elif kind == "limits":

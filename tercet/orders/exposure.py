@@ -50,11 +50,12 @@ def watch_losses(scope):
 def mark(scopes, symbols, cells, place, bid, ask, now):
     """A new reference price of a symbol. While one side is missing, or the book crossed, what we hold is worth what it was."""
     symbol = symbols[place]
+    known = symbol.marked >= 0 and symbol.reference > 0.0  # else the reference is a price of ours, or none
     symbol.bid = bid
     symbol.ask = ask
     symbol.marked = now
     if 0 < bid < ask:
-        symbol.jump = abs(mid_of(symbol) / symbol.reference - 1.0) if symbol.reference > 0.0 else 0.0
+        symbol.jump = abs(mid_of(symbol) / symbol.reference - 1.0) if known else 0.0
         symbol.reference = mid_of(symbol)
         for strategy in range(cells.shape[0]):
             cell = cells[strategy, place]

@@ -324,16 +324,14 @@ class Firm:
 
     # Rows of what is open ------------------------------------------------------------------------------------------------------------
 
-    @alone
     def free_row(self) -> int:
-        """The row of the resting orders that `take_row` will take."""
+        """The row of the resting orders that `take_row` will take; who calls either holds the lock."""
         if not self._free:
             more = len(self.resting)
             self.resting = np.concatenate([self.resting, np.zeros(more, RESTING)])
             self._free = list(range(2 * more - 1, more - 1, -1))
         return self._free[-1]
 
-    @alone
     def take_row(self) -> int:
         """A row of the resting orders, now taken."""
         row = self._free.pop()

@@ -20,7 +20,7 @@ from tercet.orders import exposure
 from tercet.orders.books import Books, Parent
 from tercet.orders.checks import BROKEN, CONFORMITY, IDENTIFICATION, ORDER, PERMISSION, RESTRICTED, RULES, VERDICT
 from tercet.orders.clock import ALWAYS, NEVER
-from tercet.orders.firm import FOREIGN, Firm, alone
+from tercet.orders.firm import FOREIGN, Firm, alone, refuse_no_time
 from tercet.orders.judge import admit, tables_of
 from tercet.orders.limits import Limits, Strategy
 from tercet.orders.wording import Terms, sentence
@@ -30,6 +30,7 @@ KINDS: Final[tuple[str, ...]] = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_L
 LIMITED: Final = (Kind.LIMIT, Kind.STOP_LIMIT)
 STOPPED: Final = (Kind.STOP, Kind.STOP_LIMIT)
 STOP: Final = Kind.STOP
+WHOLE: Final = ("lots", "bound", "start", "end")  # of a parent: compiled code would take another number for a larger one
 GTD: Final = Lifetime.GTD
 ODD_LOT: Final = "odd_lot"  # what an approval says of an order that ends a position and is of no usual size
 # An ORDER whose fields are written by name: as a struct's that takes 30 ns each, as a numpy record's 100.
@@ -78,10 +79,11 @@ class Gate:
                 self.firm.clock = now
             else:
                 now = self.read_clock(now)
-            self.age(now)
+            if now >= self.firm.posture_ends:
+                self.age(now)
             answer = self._check(message, now)
         except Exception as fault:  # whatever has gone wrong, nothing is sent
-            answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, f"{type(fault).__name__}: {fault}")
+            answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, fault_of(fault))
         self.tell(answer)
         return answer
 
@@ -247,6 +249,7 @@ class Gate:
         if message.id in self.books.owners or misfit(wanted) or wanted.symbol not in self.firm.symbols:
             raise BadInput(f"order {message.id} cannot be adopted: {misfit(wanted) or 'its id is used, or its symbol has no limits'}")
         firm = self.firm
+        refuse_no_time(wanted.time, f"order {message.id}")
         places = firm.strategies.get(wanted.strategy, firm.strategies[FOREIGN]), firm.symbols[wanted.symbol]
         self._write(wanted, message, *places, wanted.time, wanted)
         row = firm.free_row()
@@ -255,6 +258,9 @@ class Gate:
 
     def parent(self, id: str, lots: int, **terms: Any) -> None:
         """A parent whose children may ask for so many lots; the other terms are those of `Parent`."""
+        for name, value in {"lots": lots, **terms}.items():
+            if name in WHOLE and not (type(value) is int and abs(value) <= ALWAYS):
+                raise BadInput(f"{name} of parent {id} was {value!r}; expected a whole number of 18 digits at most")
         with self.lock:
             self.tell(Mandate(id=id, lots=lots, **terms))
             self.books.parents[id] = Parent(lots, lots - self.books.wanted.get(id, 0), **terms)
@@ -284,6 +290,12 @@ class Gate:
 
     def _refusal(self, id: str, rule: int, limit: float, was: float, now: int, text: str) -> Refused:
         return Refused(id=id, rule=RULES[rule], limit=limit, was=was, time=now, text=text)
+
+
+def fault_of(fault: Exception) -> str:
+    """What has gone wrong, in one line."""
+    said = str(fault).partition("\n")[0]
+    return said if isinstance(fault, BadInput) else f"{type(fault).__name__}: {said}"
 
 
 def unpermitted(child: Child, strategy: Strategy) -> str:

@@ -4,6 +4,7 @@ Every limit must be there: one that is missing is an error, and `inf` says that 
 """
 
 import unicodedata
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def _refuse_names(self) -> None:
         _refuse_same(self.people)
+        if self.windows.missed < 1:
+            raise BadInput(f"windows.missed was {self.windows.missed}; expected 1 heartbeat or more")
         if not self.windows.day_s < 86_400:
             raise BadInput(f"windows.day_s was {self.windows.day_s}; expected less than 86400, the seconds of a day")
         for name, strategy in self.strategy.items():
@@ -220,9 +223,52 @@ def read(path: Path) -> Limits:
 def parse(text: bytes | str) -> Limits:
     """The limits of a TOML text."""
     try:
-        return msgspec.toml.decode(text, type=Limits)
+        tree = msgspec.toml.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
-        raise BadInput(f"limits: {error}") from error
+        raise BadInput(f"limits: {error}; expected TOML") from error
+    return _of_tree(tree)
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {"windows": Windows, "firm": Scope}
+FAMILIES: dict[str, type[msgspec.Struct]] = {
+    **{"desk": Scope, "strategy": Strategy, "instrument": Traded},
+    **{"account": Account, "model": Model},
+}
+
+
+def _of_tree(tree: dict[str, Any]) -> Limits:
+    """The limits of plain values, table by table; raises BadInput naming the table, the key and the nearest one."""
+    _refuse_keys("limits", tree, Limits)
+    for name, kind in TABLES.items():
+        _convert(name, tree[name], kind)
+    for family, kind in FAMILIES.items():
+        named = tree.get(family, {})
+        if not isinstance(named, dict):
+            raise BadInput(f"{family} was {named!r:.80}; expected tables [{family}.NAME]")
+        for name, table in named.items():
+            _convert(f"{family}.{name}", table, kind)
+    limits: Limits = _convert("limits", tree, Limits)
+    return limits
+
+
+def _refuse_keys(where: str, table: Any, kind: type[msgspec.Struct]) -> None:
+    """Raise BadInput for what is no table, has a key that nobody reads, or lacks a limit."""
+    if not isinstance(table, dict):
+        raise BadInput(f"{where} was {table!r:.80}; expected a table")
+    for name in table:
+        if name not in kind.__struct_fields__:
+            near = get_close_matches(name, kind.__struct_fields__, 1) or [", ".join(kind.__struct_fields__)]
+            raise BadInput(f"{where} has {name!r}; expected {near[0]}")
+    if lacking := [field.name for field in msgspec.structs.fields(kind) if field.required and field.name not in table]:
+        raise BadInput(f"{where} has no {', '.join(lacking)}; expected a value (`inf` where there is no limit)")
+
+
+def _convert(where: str, table: Any, kind: type[msgspec.Struct]) -> Any:
+    _refuse_keys(where, table, kind)
+    try:
+        return msgspec.convert(table, kind)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise BadInput(f"{where}: {error}") from error
 
 
 def changed(limits: Limits, values: dict[str, Any]) -> Limits:
@@ -236,10 +282,7 @@ def changed(limits: Limits, values: dict[str, Any]) -> Limits:
         if not isinstance(part, dict) or last not in part:
             raise BadInput(f"limits have no {name!r}; expected a name such as instrument.{next(iter(limits.instrument))}.lots")
         part[last] = value
-    try:
-        return msgspec.convert({**tree, "version": limits.version + 1}, Limits)
-    except msgspec.ValidationError as error:
-        raise BadInput(f"limits: {error}") from error
+    return _of_tree({**tree, "version": limits.version + 1})
 
 
 def leaves(part: Any, where: str = "") -> list[tuple[str, Any]]:

@@ -22,7 +22,7 @@ BESIDE: Final = ("vix", "rv", "quarticity")  # what may stand next to prices
 UNPRICED: Final = ("volume", "vol.", "vol", "dividends", "stock splits", "capital gains", "change %", "change", "trades", "open interest")
 SATURDAY: Final = 6
 WEEK: Final = 5  # days between rows from which on they are none of days
-WEEKENDS: Final = 0.1  # share of rows from which on a market is open on them
+WEEKENDS: Final = 0.05  # share of rows on either day from which on a market is open on both
 DAY_END_NS: Final = 3600 * 10**9  # puts the end of a day into that day
 SOME: Final = 4  # names that a sentence lists
 
@@ -99,8 +99,10 @@ def calendar_notes(times: pl.Series, at: str | None, tz: str) -> tuple[str, ...]
     notes = []
     if len(dates) > SEVERAL * dates.n_unique():
         notes.append(f"Rows are not days: {len(dates):,} rows of {dates.n_unique():,} dates, each known at its own time")
-    if at is None and (weekends := int((dates.dt.weekday() >= SATURDAY).sum())) > WEEKENDS * len(dates):
-        notes.append(f"{weekends:,} rows are of Saturdays and Sundays: a market that never closes is known at --close 24:00 --zone UTC")
+    saturdays, sundays = (int((dates.dt.weekday() == day).sum()) for day in (SATURDAY, SATURDAY + 1))
+    if at is None and min(saturdays, sundays) > WEEKENDS * len(dates):
+        told = f"{saturdays + sundays:,} rows are of Saturdays and Sundays"
+        notes.append(f"{told}: a market that never closes is known at --close 24:00 --zone UTC")
     gap = dates.unique().sort().diff().median()
     if isinstance(gap, datetime.timedelta) and gap.days >= WEEK:
         notes.append(f"Rows lie {gap.days} days apart: they are taken as days, and a year as 252 of them")

@@ -77,7 +77,8 @@ def closes(column: Column, at: str, tz: str) -> tuple[pl.Series, pl.Series]:
         return over, over
     if found.n_unique() > SEVERAL * dates.n_unique():
         return found, found
-    _refuse_shifted(column, dates, tz)
+    if tz == NEW_YORK:
+        _refuse_shifted(column, dates, tz)
     return over, pl.select(pl.max_horizontal(pl.lit(found), pl.lit(over))).to_series()
 
 
