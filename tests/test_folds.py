@@ -205,6 +205,8 @@ def test_spans_begin_before_they_end_and_end_before_they_are_known():
         ({"group": np.zeros(2, np.int64)}, BadInput, "3 labels and 2 groups"),
         ({"now": np.array([1, 0, 2])}, BadInput, "row 1 lies before the row above it (0 after 1); sort by time"),
         ({"features": np.array([[0.0], [np.nan], [1.0]])}, BadInput, "row of row 1 was nan; expected finite numbers"),
+        ({"now": np.array([1, 1, 0])}, BadInput, "row 2 lies before the row above it (0 after 1); sort by time"),
+        ({"now": np.array([0, 3, 4])}, Leak, "the label of row 1 begins at 1, before its features are known, 3"),
         ({"now": np.array([0, 2, 2])}, Leak, "the label of row 1 begins at 1, before its features are known, 2"),
         ({"target": "rank"}, BadInput, "target was 'rank'; expected mean or direction"),
         ({"target": DIRECTION}, BadInput, "a direction was neither -1, 0 nor 1"),
@@ -229,6 +231,8 @@ def test_a_lesson_knows_what_was_known_and_not_a_nanosecond_later():
     assert given.lesson(np.arange(2), 14).max_known_time == 14
     with pytest.raises(Leak, match=re.escape("1 labels of a lesson at 13 were not known by then; the first at 14")):
         given.lesson(np.arange(2), 13)
+    with pytest.raises(Leak, match=re.escape("2 labels of a lesson at 13 were not known by then; the first at 14")):
+        given.lesson(np.arange(3), 13)
     assert given.lesson(np.arange(3), None).fit_time is None
     zero = Samples(np.zeros((2, 1)), ("a",), np.array([0, 9]), Spans(np.array([0, 9]), np.array([0, 9]), np.zeros(2), np.array([0, 9])), 0)
     assert zero.lesson(np.arange(2), 9).max_known_time == 9
