@@ -3,7 +3,7 @@
 from enum import StrEnum
 from math import isfinite
 from time import monotonic_ns
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -245,25 +245,33 @@ class Era:
 LONGEST_APPROVAL: Final = 5 * 10**9  # ns that may pass between the gate and the wire, by a clock that nobody sets
 
 
-class Approved:
+class Approved(tuple[Any, ...]):
     """A message that the gate has let through, sealed: the only thing that a gateway takes, in its era and for a few seconds."""
 
-    __slots__ = ("_bounds", "message", "time", "waived")
-    _bounds: tuple[int, Era | None, int]  # when it was made, and in which era
-    message: Child | Replace | Cancel
-    time: int
-    waived: str
+    __slots__ = ()
 
-    def __init__(
-        self, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None, era: Era | None = None
-    ) -> None:
+    def __new__(
+        cls, message: Child | Replace | Cancel, time: int, waived: str = "", stamp: object = None, era: Era | None = None
+    ) -> "Approved":
         """Raises TypeError for everybody but the gate."""
         if stamp is not GATE_STAMP:
             raise TypeError("only the gate approves: expected an Approved from Gate.check")
-        _write(self, "message", message)
-        _write(self, "time", time)
-        _write(self, "waived", waived)
-        _write(self, "_bounds", (monotonic_ns(), era, era.number if era is not None else 0))
+        return tuple.__new__(cls, (message, time, waived, monotonic_ns(), era, era.number if era is not None else 0))
+
+    @property
+    def message(self) -> Child | Replace | Cancel:
+        """What may be sent, as it was judged."""
+        return cast("Child | Replace | Cancel", self[0])
+
+    @property
+    def time(self) -> int:
+        """When it was judged, ns, by the clock of who asked."""
+        return int(self[1])
+
+    @property
+    def waived(self) -> str:
+        """The control that people have overridden for it, or `odd_lot`; empty for any other order."""
+        return str(self[2])
 
     def __setattr__(self, name: str, value: object = None) -> None:
         """Raises AttributeError: what is sent is what was judged."""
@@ -278,7 +286,7 @@ class Approved:
     @property
     def void(self) -> str:
         """Why it may be sent no longer, in a sentence; empty while it may. A cancel always may."""
-        made, era, number = self._bounds
+        _, _, _, made, era, number = self
         if isinstance(self.message, Cancel):
             return ""
         if era is not None and era.number != number:
@@ -286,9 +294,6 @@ class Approved:
         if (age := monotonic_ns() - made) > LONGEST_APPROVAL:
             return f"it was approved {age / 1e9:.1f} s ago; expected {LONGEST_APPROVAL / 1e9:g} s at most, or another check"
         return ""
-
-
-_write: Final = object.__setattr__
 
 
 class Act(StrEnum):

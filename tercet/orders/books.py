@@ -68,7 +68,7 @@ class Books:
         self.filled: dict[str, int] = {}  # after busts and corrections
         self.executed: dict[str, int] = {}  # of every fill ever reported
         self.owners: dict[str, Child] = {}  # every order that there ever was, by each of its ids
-        self.lines: dict[str, Line] = {}  # by each id of theirs
+        self.lines: dict[str, Line] = {}  # by each id of theirs, of those that were traded or replaced
         self.replaces: dict[str, Replace] = {}  # asked for and not answered, by its own id
         self.parents: dict[str, Parent] = {}
         self.wanted: dict[str, int] = {}  # lots that children have asked for, by their parent's id, known or not yet
@@ -84,8 +84,11 @@ class Books:
     def place(self, message: Child | Replace, sent: Child) -> None:
         """A message is on its way; `sent` is what will work in the market. Its exposure is reserved already."""
         if isinstance(message, Replace):
-            self.owners[message.id], self.lines[message.id] = sent, self.lines[message.target]
-            self.lines[message.id].extend(sent.side, message.lots, sent.tick)
+            line = self._line(message.target)
+            if line is not None:
+                line.extend(sent.side, message.lots, sent.tick)
+                self.lines[message.id] = line
+            self.owners[message.id] = sent
             self.replaces[message.id] = message
             self._ask(sent.parent, self._more(message))
             return
@@ -97,7 +100,14 @@ class Books:
 
     def remember(self, child: Child) -> None:
         """An order of ours: what is traded on its id is expected."""
-        self.owners[child.id], self.lines[child.id] = child, Line(child.lots, child.tick or 0)
+        self.owners[child.id] = child
+
+    def _line(self, id: str) -> Line | None:
+        """What was asked and traded of an order of ours and its replacements; made when it is first needed: few orders trade."""
+        line, child = self.lines.get(id), self.owners.get(id)
+        if line is None and child is not None:
+            line = self.lines[id] = Line(child.lots, child.tick or 0)
+        return line
 
     def cancelling(self, cancel: Cancel) -> None:
         """A cancel is on its way, by whose id the venue may answer; a cancel under an id that is another's says nothing about that one."""
@@ -213,7 +223,7 @@ class Books:
             self._fit(order, int(resting["tick"]), self.firm.window_time(report.time))
         elif sent := self._owner(report.order):  # it had given back to its parent what it had not filled
             self._ask(sent.parent, more)
-        line = self.lines.get(self._meant(report.order))
+        line = self._line(self._meant(report.order))
         if line is not None and fill:
             line.executed += report.lots
         if fault := excess(report, line):

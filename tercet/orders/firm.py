@@ -338,7 +338,6 @@ class Firm:
         self.used = max(self.used, row + 1)
         return row
 
-    @alone
     def release(self, row: int) -> None:
         """Give a resting row back."""
         exposure.release(self.scopes, self.instruments, self.cells, self.resting, row)

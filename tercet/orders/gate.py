@@ -27,6 +27,7 @@ from tercet.orders.wording import Terms, sentence
 
 # Tuples, and bound once: a hash of an enum's member takes 120 ns in Python 3.11, its attribute 85.
 KINDS: Final[tuple[str, ...]] = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_LIMIT)
+LIMIT: Final = Kind.LIMIT
 LIMITED: Final = (Kind.LIMIT, Kind.STOP_LIMIT)
 STOPPED: Final = (Kind.STOP, Kind.STOP_LIMIT)
 STOP: Final = Kind.STOP
@@ -35,6 +36,12 @@ GTD: Final = Lifetime.GTD
 ODD_LOT: Final = "odd_lot"  # what an approval says of an order that ends a position and is of no usual size
 # An ORDER whose fields are written by name: as a struct's that takes 30 ns each, as a numpy record's 100.
 Order: Final[Any] = type("Order", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_int64) for name in ORDER.names or ()]})
+_REAL: Final = np.dtype(np.float64)
+Verdict: Final[Any] = type(
+    "Verdict",
+    (ctypes.Structure,),
+    {"_fields_": [(name, ctypes.c_double if VERDICT[name] == _REAL else ctypes.c_int64) for name in VERDICT.names or ()]},
+)
 
 Message = Child | Replace | Cancel
 
@@ -60,7 +67,7 @@ class Gate:
         self.alerted: set[tuple[str, str]] = set()  # (scope, rule) that people know of
         self._refused: dict[str, Child] = {}  # by id, for an override
         self._orders, self._verdict = np.zeros(1, ORDER), np.zeros(1, VERDICT)
-        self._order = Order.from_buffer(self._orders)
+        self._order, self._said = Order.from_buffer(self._orders), Verdict.from_buffer(self._verdict)
         self._resting: Any = None
         self._tables: Any = None
 
@@ -138,7 +145,7 @@ class Gate:
                 self._refused[message.id] = wanted
             return self._judged(message.id, wanted, rule, now)
         self.books.place(message, sent)
-        waived = RULES[self._order.waived] if self._order.waived else ODD_LOT if self._verdict["odd"][0] else ""
+        waived = RULES[self._order.waived] if self._order.waived else ODD_LOT if self._said.odd else ""
         return Approved(sent if isinstance(message, Child) else message, now, waived, GATE_STAMP, self.era)
 
     def _as_child(self, message: Replace) -> Child | None:
@@ -201,7 +208,7 @@ class Gate:
         order.now, order.strategy, order.symbol, order.side = now, strategy, symbol, child.side
         order.lots, order.tick, order.stop, order.expires = child.lots, child.tick or 0, child.stop_tick or 0, child.expires or 0
         order.account = self.firm.accounts.get(child.account, 0)
-        order.stated = wanted.tick or 0 if wanted.kind in LIMITED else -(wanted.stop_tick or 0)
+        order.stated = (child.tick or 0) if child is wanted else -(wanted.stop_tick or 0)
         order.replaces = -1 if isinstance(message, Child) else books.rows[message.target]
         order.short = child.short
         order.known_id = child.id in books.owners or child.id in books.cancels
@@ -282,9 +289,9 @@ class Gate:
 
     def _judged(self, id: str, wanted: Child, rule: int, now: int) -> Refused:
         """A control's refusal, in words."""
-        verdict, scope = self._verdict[0], self.firm.scope_name(int(self._verdict["scope"][0]))
-        was, limit = float(verdict["was"]), float(verdict["limit"])
-        text = sentence(rule, int(verdict["why"]), Terms(self.firm.limits, wanted.symbol, scope, wanted.side, was, limit))
+        said = self._said
+        was, limit, scope = said.was, said.limit, self.firm.scope_name(said.scope)
+        text = sentence(rule, said.why, Terms(self.firm.limits, wanted.symbol, scope, wanted.side, was, limit))
         under = f" (under the posture {self.firm.state})" if self.firm.state not in ("", "NORMAL") else ""
         return self._refusal(id, rule, limit, was, now, text + under)
 
@@ -307,6 +314,27 @@ def unpermitted(child: Child, strategy: Strategy) -> str:
 
 def misfit(child: Child) -> str:
     """What of a child is no number, no word or no sense, in a sentence; empty where all fits."""
+    return "" if _usual(child) else _misfit(child)
+
+
+def _usual(child: Child) -> bool:
+    """Whether a child is a limit order that fits, at a glance: most are."""
+    lots, tick = child.lots, child.tick
+    return (
+        child.kind is LIMIT
+        and type(lots) is int
+        and 1 <= lots <= LARGEST_SIZE
+        and type(tick) is int
+        and 1 <= tick <= LARGEST_TICK
+        and child.stop_tick is None
+        and child.expires is None
+        and child.lifetime != GTD
+        and child.side in (1, -1)
+        and bool(child.id)
+    )
+
+
+def _misfit(child: Child) -> str:
     if child.side not in (1, -1):
         return f"side was {child.side!r}; expected 1 or -1"
     if child.kind not in KINDS or not child.id:
