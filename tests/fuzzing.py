@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from mutations import BINARY, JSON_TEXT, TEXT, Mutate, break_arrays, break_bytes, break_numbers, break_values
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # a first command may have machine code to compile
 MEMORY = 12 << 30
 LONGEST_SENTENCE = 1200
 

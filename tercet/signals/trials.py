@@ -57,6 +57,8 @@ class Ledger:
     def __init__(self, path: str | Path | None = None) -> None:
         """path: the file, made with its folder by the first trial; None: `default_path()`."""
         self.path = Path(path) if path is not None else default_path()
+        if not self.path.name or self.path.is_dir():
+            raise BadInput(f"{self.path}: expected the file of a ledger, found a folder")
         self._seen: tuple[int, int, str] = (0, 0, SEED)  # bytes, lines and last sha256 that this object has checked
 
     def record(
