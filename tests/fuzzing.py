@@ -68,6 +68,7 @@ def answer(words: list[str]) -> tuple[str, str]:
 
     folder, *words = words
     os.chdir(folder)
+    os.environ["TERCET_TRIALS"] = f"{folder}/trials.jsonl"
     try:
         if words[0] in DOORS:
             DOORS[words[0]](Path(folder))

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,8 +44,9 @@ def show(
     ledger = Ledger(file)
     trials = ledger.trials()
     if experiment is not None and experiment not in {trial.experiment for trial in trials}:
-        known = ", ".join(dict.fromkeys(trial.experiment for trial in trials)) or "none"
-        raise BadInput(f"{ledger.path}: no trial of {experiment!r}; expected one of {known}")
+        known = list(dict.fromkeys(trial.experiment for trial in trials))
+        near = get_close_matches(experiment, known, 3) or known[-3:] or ["none"]
+        raise BadInput(f"{ledger.path}: no trial of {experiment!r}; expected one of its {len(known)}, such as {', '.join(near)}")
     chosen = [trial for trial in trials if experiment in (None, trial.experiment)]
     found = [summed(name, [trial for trial in chosen if trial.experiment == name]) for name in dict.fromkeys(t.experiment for t in chosen)]
     lines, head = ledger.head()
