@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -284,7 +285,7 @@ def test_a_stream_gives_the_rows_of_the_batch_bit_for_bit(day: Day, every: str) 
 
 
 def test_a_stream_of_single_events_gives_the_rows_of_the_batch(day: Day) -> None:
-    short = Day(day.path, day.meta, day.events[:500], day.start)
+    short = replace(day, events=day.events[:500])
     assert bits(features_of(short, every="1s")) == bits(streamed(short, (1,), "1s"))
 
 
@@ -365,7 +366,7 @@ def test_without_a_side_what_needs_it_is_null_and_the_rest_goes_on() -> None:
 
 
 def test_a_day_without_events_has_no_rows(day: Day) -> None:
-    frame = features_of(Day(day.path, day.meta, day.events[:0], day.start))
+    frame = features_of(replace(day, events=day.events[:0]))
     assert (frame.height, frame.width) == (0, 5 + len(NAMES))
 
 
@@ -452,7 +453,7 @@ def test_a_book_that_is_full_is_said_and_a_whole_day_gets_a_larger_one(day: Day)
     events["id"] = np.arange(len(events)) + 1
     with pytest.raises(BadInput, match="orders rest"):
         FeatureStream(np.zeros(0, LEVEL_ROW), HOURS).take(events)
-    assert fitting(Day(day.path, day.meta, events, day.start[:0])) == BOOK_SIZES[1]
+    assert fitting(replace(day, events=events, start=day.start[:0])) == BOOK_SIZES[1]
     assert fitting(day) == BOOK_SIZES[0]
 
 

@@ -260,7 +260,22 @@ def test_a_panel_of_noise_is_rejected_and_its_model_answers_about_the_newest_dat
     assert "4 trials" in words_seen
     model, out = tmp_path / "panel.model", tmp_path / "panel.parquet"
     until = str(made["event_time"].max() and datetime.date(2019, 4, 1))
-    words = ["forecast", "fit", f"panel:{bars}", "--expert", "ols", "--until", until, "--out", model, "--experiment", "mine", "--json"]
+    words = [
+        "forecast",
+        "fit",
+        f"panel:{bars}",
+        "--expert",
+        "ols",
+        "--until",
+        until,
+        "--out",
+        model,
+        "--experiment",
+        "mine",
+        "--least",
+        30,
+        "--json",
+    ]
     said(tercet(*words, env=env(tmp_path)))
     assert {trial.experiment for trial in Ledger(tmp_path / "trials.jsonl").trials()} == {"mine"}
     said(tercet("forecast", "predict", model, bars, "--out", out, "--contributions", "--json"))

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -196,6 +197,7 @@ class Queues:
                 self.rows[1].append(self.shown())
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="a stored day's rows are plain records, which only compiled code reads by name")
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_an_exact_day_of_any_depth_has_no_fault_of_names_or_turns(chance: random.Random, depth: int) -> None:

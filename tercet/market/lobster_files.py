@@ -98,7 +98,7 @@ def refuse_others(pair: Pair, folder: Path, *, replace: bool = False) -> None:
     for source in pair.recorded.sources:
         there = folder / source.name
         if there.is_dir() or (there.exists() and not replace and _checksum(there) != source.sha256):
-            raise BadInput(f"{there}: expected no file of that name, found another: say replace to overwrite it")
+            raise BadInput(f"{there}: expected no file of that name, found another; say replace to overwrite it")
 
 
 def move(pair: Pair, folder: Path) -> Pair:

@@ -70,7 +70,7 @@ UNSOUND: Final = {
 
 def refuse_unsound(events: NDArray[np.void], source: object) -> None:
     """BadInput, naming the row in `source`, for the first of EVENTs that no book can take."""
-    row, fault = soundness.first_unsound(events)
+    row, fault = soundness.first_unsound(events.view(np.recarray))
     if fault != soundness.SOUND:
         field, expected = UNSOUND[fault]
         raise at_row(source, row + 1, f"{expected}, found {events[row][field]} in the event {events[row]}")

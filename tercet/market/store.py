@@ -170,7 +170,7 @@ def _refuse_others(home: Path, recorded: Recorded) -> None:
         sources = []
     if [source.sha256 for source in sources] != [source.sha256 for source in recorded.sources]:
         names = ", ".join(source.name for source in sources) or "nothing that can be read"
-        raise BadInput(f"{home}: expected no day from other files, found one from {names}: say replace to overwrite it")
+        raise BadInput(f"{home}: expected no day from other files, found one from {names}; --replace overwrites it")
 
 
 def _write(folder: Path, recorded: Recorded, instrument: Instrument, day: datetime.date, tz: str) -> None:

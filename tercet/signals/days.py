@@ -171,7 +171,7 @@ def new_state(settings: Settings, hours: Session) -> Any:
     if settings.bucket_lots < 0:
         raise BadInput(f"bucket_lots was {settings.bucket_lots}; expected a number of lots, or 0")
     if not 0 <= settings.latency_ns <= DAY_NS:
-        raise BadInput(f"latency was {settings.latency_ns} ns; expected 0 to a day")
+        raise BadInput(f"latency_ns was {settings.latency_ns}; expected 0 to the ns of a day")
     params.bucket_lots = settings.bucket_lots or (max(1, round(float(curve[-1]) / BUCKETS_A_DAY)) if curve[-1] > 0 else 0)
     params.weights[:], params.curve[:], params.sweep_lots = weights, curve, settings.sweep_lots
     return state
