@@ -476,11 +476,11 @@ def test_write_fills_as_many_numbers_as_there_are_features() -> None:
 
 def test_the_command_writes_what_features_of_returns(day: Day, tmp_path: Path) -> None:
     out = tmp_path / "rows.parquet"
-    told = said(tercet("features", day.path, "--out", out, "--every", "10events", "--latency", "2us", "--json"))
+    told = said(tercet("features", day.path, "--accept-bad-day", "--out", out, "--every", "10events", "--latency", "2us", "--json"))
     frame = pl.read_parquet(out)
     assert (told["rows"], told["features"], told["events"]) == (frame.height, len(NAMES), len(day.events))
     assert bits(frame) == bits(features_of(day, every="10events", latency_ns=2000))
-    refused(tercet("features", day.path, "--out", out, "--every", "soon"), "soon")
+    refused(tercet("features", day.path, "--accept-bad-day", "--out", out, "--every", "soon"), "soon")
     refused(tercet("features", tmp_path / "nowhere", "--out", out), "nowhere")
     refused(tercet("features"), "--out")
 
