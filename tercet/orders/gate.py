@@ -76,23 +76,23 @@ class Gate:
     def check(self, message: Message, now: int) -> Approved | Refused:
         """What may be sent is reserved and comes back Approved; a market or stop order as a limit at its band, IOC where it was market."""
         with self.lock:
-            return self._cancel(message, now) if isinstance(message, Cancel) else self._judge(message, now)
-
-    def _judge(self, message: Child | Replace, now: int) -> Approved | Refused:
-        try:
-            if not NEVER < now < ALWAYS:
-                raise BadInput(f"time was {now}; expected ns since the epoch")
-            if self.firm.clock <= now < self.firm.day_ends:
-                self.firm.clock = now
-            else:
-                now = self.read_clock(now)
-            if now >= self.firm.posture_ends:
-                self.age(now)
-            answer = self._check(message, now)
-        except Exception as fault:  # whatever has gone wrong, nothing is sent
-            answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, fault_of(fault))
-        self.tell(answer)
-        return answer
+            if isinstance(message, Cancel):
+                return self._cancel(message, now)
+            try:
+                firm = self.firm
+                if not NEVER < now < ALWAYS:
+                    raise BadInput(f"time was {now}; expected ns since the epoch")
+                if firm.clock <= now < firm.day_ends:
+                    firm.clock = now
+                else:
+                    now = self.read_clock(now)
+                if now >= firm.posture_ends:
+                    self.age(now)
+                answer = self._check(message, now)
+            except Exception as fault:  # whatever has gone wrong, nothing is sent
+                answer = self._refusal(str(getattr(message, "id", "")), BROKEN, math.nan, math.nan, now, fault_of(fault))
+            self.tell(answer)
+            return answer
 
     @alone
     def read_clock(self, now: int) -> int:
@@ -125,7 +125,7 @@ class Gate:
         wanted = message if isinstance(message, Child) else self._as_child(message)
         if wanted is None:
             return self._refusal(message.id, CONFORMITY, 1.0, 0.0, now, f"replaces {getattr(message, 'target', '')!r}, which is not open")
-        if fault := misfit(wanted):
+        if not usual(wanted) and (fault := misfit(wanted)):
             return self._refusal(message.id, CONFORMITY, math.nan, math.nan, now, fault)
         places = self._places(wanted)
         if isinstance(places, Foreign):
@@ -312,12 +312,7 @@ def unpermitted(child: Child, strategy: Strategy) -> str:
     return f"{name} was {value!r}; expected one of {known}"
 
 
-def misfit(child: Child) -> str:
-    """What of a child is no number, no word or no sense, in a sentence; empty where all fits."""
-    return "" if _usual(child) else _misfit(child)
-
-
-def _usual(child: Child) -> bool:
+def usual(child: Child) -> bool:
     """Whether a child is a limit order that fits, at a glance: most are."""
     lots, tick = child.lots, child.tick
     return (
@@ -334,7 +329,8 @@ def _usual(child: Child) -> bool:
     )
 
 
-def _misfit(child: Child) -> str:
+def misfit(child: Child) -> str:
+    """What of a child is no number, no word or no sense, in a sentence; empty where all fits."""
     if child.side not in (1, -1):
         return f"side was {child.side!r}; expected 1 or -1"
     if child.kind not in KINDS or not child.id:
